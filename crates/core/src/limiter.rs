@@ -1,0 +1,217 @@
+//! The contract of a policy.
+
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
+
+use crate::{Cost, Snapshot};
+
+/// A policy: how many requests may pass, and when.
+///
+/// A limiter is a plain state machine. It holds no clock, no lock, no task and no waker: it is told
+/// the time and what happened, and asked what may happen next. [`Shared`](crate::Shared) puts it
+/// behind one lock and one line of waiting requests; the adapters do the rest.
+///
+/// The life of one request:
+///
+/// ```text
+///            ┌─ Until(t) / Changed: wait in line, ask again ─┐
+///            ▼                                               │
+///  check ────┴─▶ Now ──▶ take ──▶ permit ──▶ sent ──▶ complete(permit, feedback)
+///     │                            │           └ dropped in flight ▶ complete(permit, None)
+///     └─▶ Never: rejected          └ never sent ▶ cancel(permit)
+/// ```
+///
+/// # Laws
+///
+/// An adapter relies on these; a limiter that breaks one delays or rejects wrongly, but cannot make
+/// the adapter panic or hang for ever:
+///
+/// * If `check` says [`Now`](Wait::Now) at `t`, it says so at every later instant until the limiter
+///   is next changed.
+/// * If it says [`Until(t)`](Wait::Until), then it says `Now` at `t` unless the limiter was changed
+///   in between.
+/// * `cancel` undoes `take`.
+/// * Time may stand still or go backwards between calls. Nothing panics on that.
+///
+/// # Several limits at once
+///
+/// A pair `(A, B)` of limiters is a limiter: a request passes when both let it pass, and takes from
+/// both or from neither. Pairs nest.
+///
+/// # Example
+///
+/// A limiter that lets one request through each second:
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use tower_throttle_core::{Limiter, Wait};
+///
+/// #[derive(Debug)]
+/// struct OnePerSecond {
+///     free_at: Instant,
+/// }
+///
+/// impl Limiter for OnePerSecond {
+///     type Cost = ();
+///     type Permit = ();
+///     type Feedback = ();
+///     const COMPLETES: bool = false;
+///
+///     fn check(&self, _cost: &(), now: Instant) -> Wait {
+///         Wait::until(self.free_at, now)
+///     }
+///
+///     fn take(&mut self, _cost: (), at: Instant) {
+///         self.free_at = at + Duration::from_secs(1);
+///     }
+///
+///     fn cancel(&mut self, _permit: (), now: Instant) {
+///         self.free_at = now;
+///     }
+/// }
+/// ```
+pub trait Limiter {
+    /// What a request asks for: tokens, say. See [`Cost`].
+    type Cost: Cost;
+
+    /// What an admitted request holds until it is over.
+    type Permit: fmt::Debug;
+
+    /// What the limiter learns from a finished request; `()` if nothing.
+    type Feedback;
+
+    /// Whether [`complete`](Self::complete) does anything. Default: true.
+    ///
+    /// Say `false` if a permit is spent by being sent, as a token is. The adapter then forgets the
+    /// permit at the send: a lock and a clock read less for each request.
+    const COMPLETES: bool = true;
+
+    /// How far back a grant to a waiting request may be dated. Default: [`LAG`](crate::LAG).
+    ///
+    /// Timers fire about a millisecond late. A grant that was due before the timer fired is
+    /// therefore taken at the instant when it was due, at most this long ago; otherwise the
+    /// lateness of every timer would be lost from the rate. So a limiter that promises *at most `b +
+    /// r·T` in any time `T`* keeps the promise by the instants that it was told, and in real time
+    /// lets through at most `b + r·(T + MAX_LAG)`.
+    ///
+    /// Say [`Duration::ZERO`] if the promise must hold in real time, and pay with rate. Say
+    /// [`Duration::MAX`] if the answer of `check` does not depend on the date of the grants.
+    const MAX_LAG: Duration = crate::LAG;
+
+    /// When may a request of this cost pass, if nobody is ahead of it?
+    fn check(&self, cost: &Self::Cost, now: Instant) -> Wait;
+
+    /// Lets a request pass that [`check`](Self::check) would let pass at `at`.
+    ///
+    /// `at` may lie up to [`MAX_LAG`](Self::MAX_LAG) before an instant that the limiter was told
+    /// earlier.
+    fn take(&mut self, cost: Self::Cost, at: Instant) -> Self::Permit;
+
+    /// Takes back a permit whose request was never sent.
+    fn cancel(&mut self, permit: Self::Permit, now: Instant);
+
+    /// Ends a request that was sent. `feedback` is `None` if it was dropped in flight.
+    fn complete(&mut self, permit: Self::Permit, feedback: Option<Self::Feedback>, now: Instant) {
+        let _ = (permit, feedback, now);
+    }
+
+    /// When could a request of this cost pass at the earliest, if requests of `ahead` in sum are
+    /// before it?
+    ///
+    /// With an answer, a request that would wait for too long is rejected when it arrives instead of
+    /// when its time is up. Default: [`Changed`](Wait::Changed), which means *no idea*.
+    fn predict(&self, ahead: <Self::Cost as Cost>::Sum, cost: &Self::Cost, now: Instant) -> Wait {
+        let _ = (ahead, cost, now);
+        Wait::Changed
+    }
+
+    /// Writes what there is to see into `snapshot`. Default: nothing.
+    fn describe(&self, snapshot: &mut Snapshot, now: Instant) {
+        let _ = (snapshot, now);
+    }
+}
+
+/// When a request may pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// At once.
+    Now,
+    /// At this instant, if nothing changes until then.
+    Until(Instant),
+    /// When a permit comes back, or a setting changes: nobody knows when.
+    Changed,
+    /// Not with these settings, however long it waits.
+    Never,
+}
+
+impl Wait {
+    /// `Now` if `at` is not after `now`, else `Until(at)`.
+    #[must_use]
+    pub fn until(at: Instant, now: Instant) -> Self {
+        if at <= now { Self::Now } else { Self::Until(at) }
+    }
+
+    /// The longer of two waits: what a request must wait for that needs both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Never, _) | (_, Self::Never) => Self::Never,
+            (Self::Changed, _) | (_, Self::Changed) => Self::Changed,
+            (Self::Until(a), Self::Until(b)) => Self::Until(a.max(b)),
+            (Self::Now, wait) | (wait, Self::Now) => wait,
+        }
+    }
+
+    /// The longer of two predictions: what one limiter cannot tell doesn't hide what the other can.
+    fn and_if_known(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Changed, known) | (known, Self::Changed) => known,
+            (a, b) => a.and(b),
+        }
+    }
+}
+
+/// All or nothing: a request passes when both let it pass.
+impl<A: Limiter, B: Limiter> Limiter for (A, B) {
+    type Cost = (A::Cost, B::Cost);
+    type Permit = (A::Permit, B::Permit);
+    type Feedback = (A::Feedback, B::Feedback);
+
+    const COMPLETES: bool = A::COMPLETES || B::COMPLETES;
+    const MAX_LAG: Duration = shorter(A::MAX_LAG, B::MAX_LAG);
+
+    fn check(&self, cost: &Self::Cost, now: Instant) -> Wait {
+        self.0.check(&cost.0, now).and(self.1.check(&cost.1, now))
+    }
+
+    fn take(&mut self, cost: Self::Cost, at: Instant) -> Self::Permit {
+        (self.0.take(cost.0, at), self.1.take(cost.1, at))
+    }
+
+    fn cancel(&mut self, permit: Self::Permit, now: Instant) {
+        self.0.cancel(permit.0, now);
+        self.1.cancel(permit.1, now);
+    }
+
+    fn complete(&mut self, permit: Self::Permit, feedback: Option<Self::Feedback>, now: Instant) {
+        let (a, b) = feedback.unzip();
+        self.0.complete(permit.0, a, now);
+        self.1.complete(permit.1, b, now);
+    }
+
+    fn predict(&self, ahead: <Self::Cost as Cost>::Sum, cost: &Self::Cost, now: Instant) -> Wait {
+        let first = self.0.predict(ahead.0, &cost.0, now);
+        first.and_if_known(self.1.predict(ahead.1, &cost.1, now))
+    }
+
+    fn describe(&self, snapshot: &mut Snapshot, now: Instant) {
+        self.0.describe(snapshot, now);
+        self.1.describe(snapshot, now);
+    }
+}
+
+const fn shorter(a: Duration, b: Duration) -> Duration {
+    if a.as_nanos() <= b.as_nanos() { a } else { b }
+}

@@ -1,0 +1,1 @@
+//! What every layer and service can be used with: asserted, not assumed.

@@ -36,6 +36,10 @@ pub use self::{
     snapshot::Snapshot,
 };
 
+/// The hands of the clock, for a model checker.
+#[cfg(throttle_loom)]
+pub use self::clock::imp::set as set_time;
+
 /// An error of any kind, as tower boxes it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 

@@ -8,6 +8,7 @@ mod cost;
 #[doc(hidden)]
 pub mod doc;
 pub mod hold;
+mod invalid;
 mod limit;
 mod limiter;
 mod line;
@@ -25,6 +26,7 @@ pub use self::{
     classify::{Classify, HttpOutcome, Outcome, Verdict},
     clock::now,
     cost::Cost,
+    invalid::Invalid,
     limit::{Limit, LimitLayer, future},
     limiter::{Limiter, Wait},
     line::SHELF_LIFE,

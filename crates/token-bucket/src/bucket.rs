@@ -1,4 +1,4 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tower_throttle_core::{Invalid, Limiter, Snapshot, Wait};
 
@@ -61,6 +61,11 @@ pub struct TokenBucket {
     level: Level,
     /// When `level` was true: the latest instant of a take or a change of settings.
     at: Instant,
+    /// The bucket is full from then on, if not before. Comparing two instants is much cheaper than
+    /// what flowed in between them, and most buckets are full most of the time.
+    full_by: Option<Instant>,
+    /// Nanoseconds until a token has flowed in, rounded up.
+    interval: u64,
 }
 
 /// What happens to a request that costs more than the burst.
@@ -102,6 +107,8 @@ impl TokenBucket {
             over_burst: OverBurst::Refuse,
             level: Level::new(0),
             at: now,
+            full_by: None,
+            interval: 0,
         };
         bucket.restarted()
     }
@@ -147,6 +154,7 @@ impl TokenBucket {
 
     fn restarted(mut self) -> Self {
         self.level = Level::new(self.units(self.initial_level.min(self.burst)));
+        self.foresee();
         self
     }
 }
@@ -160,6 +168,7 @@ impl TokenBucket {
             self.level.rescale(self.rate.nanos(), rate.nanos());
         }
         self.rate = rate;
+        self.foresee();
     }
 
     /// Changes the burst. The level stays; what no longer fits is spilled.
@@ -172,6 +181,7 @@ impl TokenBucket {
         self.settle(now);
         self.burst = burst;
         self.level.gain(0, self.cap());
+        self.foresee();
         Ok(())
     }
 
@@ -179,6 +189,7 @@ impl TokenBucket {
     pub fn refill(&mut self, now: Instant) {
         self.settle(now);
         self.level.fill(self.cap());
+        self.foresee();
     }
 }
 
@@ -208,19 +219,31 @@ impl TokenBucket {
             return Wait::Never;
         }
         let need = self.units(cost.min(self.burst));
-        let level = self.level_at(now);
-        if ahead == 0 && (level.units() >= need || cost == 0) {
+        if ahead == 0 && (self.is_full(now) || cost == 0 || self.has(need, now)) {
             return Wait::Now;
         }
-        self.wait_for(&level, self.units_ahead(ahead, cost), need, now)
+        self.wait_for(ahead, cost, now)
     }
 
-    fn wait_for(&self, level: &Level, ahead: i128, need: i128, now: Instant) -> Wait {
-        let missing = level
-            .shortfall(ahead, need, self.cap())
-            .max(0)
-            .unsigned_abs();
-        let nanos = missing.div_ceil(u128::from(self.rate.events()));
+    #[inline]
+    fn has(&self, need: i128, now: Instant) -> bool {
+        self.level.units() >= need || self.level.has(need, self.inflow(now), self.cap())
+    }
+
+    fn wait_for(&self, ahead: u64, cost: u32, now: Instant) -> Wait {
+        let (level, cap) = (self.level_at(now), self.cap());
+        let nanos = if cap == self.units(1) && self.over_burst == OverBurst::Refuse {
+            // Each of them waits for a full bucket, and for a whole number of nanoseconds.
+            let others = ahead.saturating_add(cost.into()) - 1;
+            let first = self.nanos_for(level.shortfall(0, cap, cap));
+            first + u128::from(others) * u128::from(self.interval)
+        } else {
+            let need = self.units(cost.min(self.burst));
+            self.nanos_for(level.shortfall(self.units_ahead(ahead, cost), need, cap))
+        };
+        if nanos == 0 {
+            return Wait::Now;
+        }
         Wait::until(later(now.max(self.at), nanos), now)
     }
 
@@ -237,19 +260,55 @@ impl TokenBucket {
     }
 
     /// The level at `now`; an instant before the last take counts as that of the last take.
-    #[inline]
     fn level_at(&self, now: Instant) -> Level {
         let mut level = self.level;
-        let nanos = now.saturating_duration_since(self.at).as_nanos();
-        // Below 2^94 nanoseconds at 2^32 units: the product is below 2^126.
-        level.gain(nanos as i128 * i128::from(self.rate.events()), self.cap());
+        level.gain(self.inflow(now), self.cap());
         level
     }
 
     #[inline]
+    fn is_full(&self, now: Instant) -> bool {
+        self.full_by.is_some_and(|full_by| full_by <= now)
+    }
+
+    fn foresee(&mut self) {
+        let room = self.nanos_for(self.level.room(self.cap()));
+        self.full_by = u64::try_from(room)
+            .ok()
+            .and_then(|room| after(self.at, room));
+        self.interval = self.rate.nanos().div_ceil(self.rate.events().into());
+    }
+
+    /// How long it takes until so many units have flowed in, rounded up.
+    fn nanos_for(&self, units: i128) -> u128 {
+        let units = units.max(0).unsigned_abs();
+        units.div_ceil(self.rate.events().into())
+    }
+
+    #[inline]
     fn settle(&mut self, now: Instant) {
-        self.level = self.level_at(now);
+        if self.is_full(now) {
+            self.level.fill(self.cap());
+            self.full_by = Some(now);
+        } else {
+            self.level.gain(self.inflow(now), self.cap());
+        }
         self.at = self.at.max(now);
+    }
+
+    /// Tokens were taken: it takes so much longer until the bucket is full.
+    #[inline]
+    fn postpone(&mut self, tokens: u32) {
+        let nanos = self.interval.checked_mul(tokens.into());
+        self.full_by = self.full_by.and_then(|full_by| after(full_by, nanos?));
+    }
+
+    /// What flows in from the last take until `now`.
+    #[inline]
+    fn inflow(&self, now: Instant) -> i128 {
+        let nanos = now.saturating_duration_since(self.at).as_nanos();
+        // Below 2^94 nanoseconds at 2^32 units: the product is below 2^126.
+        nanos as i128 * i128::from(self.rate.events())
     }
 
     #[inline]
@@ -280,6 +339,7 @@ impl Limiter for TokenBucket {
     fn take(&mut self, cost: u32, at: Instant) -> TokenPermit {
         self.settle(at);
         let mark = self.level.take(self.units(cost));
+        self.postpone(cost);
         TokenPermit { tokens: cost, mark }
     }
 
@@ -289,6 +349,10 @@ impl Limiter for TokenBucket {
             .give_back(&permit.mark, self.units(permit.tokens), self.cap());
     }
 
+    /// Exact, but for two things. A request that needs a full bucket is due at the next whole
+    /// nanosecond, and what flows in meanwhile is lost: with a burst above 1, those ahead may be later
+    /// than predicted by a nanosecond each. And if tokens were given back, the answer is the earliest
+    /// that is possible.
     fn predict(&self, ahead: u64, cost: &u32, now: Instant) -> Wait {
         self.wait(ahead, *cost, now)
     }
@@ -298,6 +362,10 @@ impl Limiter for TokenBucket {
         snapshot.burst = Some(self.burst);
         snapshot.rate = Some(self.rate.as_per_second_f64());
     }
+}
+
+fn after(start: Instant, nanos: u64) -> Option<Instant> {
+    start.checked_add(Duration::from_nanos(nanos))
 }
 
 fn at_least_one(burst: u32) -> Result<u32, Invalid> {

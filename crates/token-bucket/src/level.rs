@@ -59,6 +59,12 @@ impl Level {
         self.newest.saturating_add(self.back)
     }
 
+    /// Whether `need`, which fits, can be taken once `inflow` has flowed in.
+    #[inline]
+    pub(crate) fn has(&self, need: i128, inflow: i128, cap: i128) -> bool {
+        self.newest + inflow >= need || self.back > 0 && self.has_back(need, inflow, cap)
+    }
+
     /// How many units must flow in until `need` can be taken after `ahead`.
     ///
     /// Exact if nothing is ahead or nothing came back; else the fewest, as it isn't known whether
@@ -72,12 +78,14 @@ impl Level {
         missing
     }
 
-    /// Lets units flow in.
+    /// Lets units flow in: fewer than 2^126.
     #[inline]
     pub(crate) fn gain(&mut self, units: i128, cap: i128) {
-        let newest = self.newest.saturating_add(units);
-        self.newest = newest.min(cap);
-        self.gone = self.gone.saturating_add(newest.saturating_sub(self.newest));
+        self.newest += units;
+        if self.newest > cap {
+            self.gone = self.gone.saturating_add(self.newest - cap);
+            self.newest = cap;
+        }
         if self.back > 0 {
             self.expire(cap);
         }
@@ -91,11 +99,13 @@ impl Level {
         } else {
             self.gone
         };
-        let first = units.min(self.back);
-        self.back -= first;
-        self.oldest = self.oldest.saturating_add(first);
-        self.newest = self.newest.saturating_sub(units - first);
-        self.gone = self.gone.saturating_add(units - first);
+        let rest = if self.back > 0 {
+            self.take_back(units)
+        } else {
+            units
+        };
+        self.newest = self.newest.saturating_sub(rest);
+        self.gone = self.gone.saturating_add(rest);
         Mark {
             number,
             scale: self.scale,
@@ -119,7 +129,13 @@ impl Level {
         }
     }
 
+    /// How many units must flow in until the bucket is full.
+    pub(crate) fn room(&self, cap: i128) -> i128 {
+        cap.saturating_sub(self.newest)
+    }
+
     /// Fills the bucket.
+    #[inline]
     pub(crate) fn fill(&mut self, cap: i128) {
         self.newest = cap;
         self.back = 0;
@@ -133,11 +149,27 @@ impl Level {
         self.scale = self.scale.wrapping_add(1);
     }
 
+    #[cold]
+    fn has_back(mut self, need: i128, inflow: i128, cap: i128) -> bool {
+        self.gain(inflow, cap);
+        self.units() >= need
+    }
+
+    /// Takes what came back first, as it is the oldest. Returns how much must come from the run.
+    #[cold]
+    fn take_back(&mut self, units: i128) -> i128 {
+        let first = units.min(self.back);
+        self.back -= first;
+        self.oldest = self.oldest.saturating_add(first);
+        units - first
+    }
+
     /// The number of the newest unit that was lost because the bucket was full.
     fn lost(&self, cap: i128) -> i128 {
         self.gone.saturating_add(self.newest).saturating_sub(cap)
     }
 
+    #[cold]
     fn expire(&mut self, cap: i128) {
         let late = self
             .lost(cap)

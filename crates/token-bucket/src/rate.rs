@@ -6,8 +6,9 @@ use tower_throttle_core::Invalid;
 ///
 /// `Rate::per_second(60)` is sixty requests in each second, never one in sixty seconds.
 ///
-/// A rate is kept as the two numbers it was made of. Nothing is rounded: at 3 per second the third
-/// request is due one second after the start, to the nanosecond.
+/// A rate is kept as the two numbers it was made of, and nothing is computed from a rounded interval:
+/// 3 per second never become 3.000000003. What is due at a fraction of a nanosecond is due at the
+/// next whole one.
 ///
 /// # Equality
 ///

@@ -10,7 +10,7 @@ use std::fmt;
 /// use tower_throttle_jitter::Jitter;
 ///
 /// let error = Jitter::try_proportional(1.0).unwrap_err();
-/// assert_eq!(error.to_string(), "jitter factor must be at least 0 and less than 1, got 1");
+/// assert_eq!(error.to_string(), "jitter factor is 1, but must be at least 0 and less than 1");
 /// ```
 ///
 /// [`Jitter::proportional`]: crate::Jitter::proportional
@@ -56,12 +56,18 @@ impl InvalidFactor {
     pub fn value(&self) -> f64 {
         self.value
     }
+
+    /// What the value must be.
+    #[must_use]
+    pub fn rule(&self) -> &'static str {
+        self.rule
+    }
 }
 
 impl fmt::Display for InvalidFactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { field, value, rule } = self;
-        write!(f, "{field} must be {rule}, got {value}")
+        write!(f, "{field} is {value}, but must be {rule}")
     }
 }
 
@@ -76,14 +82,14 @@ mod tests {
         let message = |refused: Result<f64, InvalidFactor>| refused.unwrap_err().to_string();
         assert_eq!(
             message(InvalidFactor::unless_share("jitter factor", f64::NAN)),
-            "jitter factor must be at least 0 and less than 1, got NaN",
+            "jitter factor is NaN, but must be at least 0 and less than 1",
         );
         assert_eq!(
             message(InvalidFactor::unless_growth(
                 "backoff factor",
                 f64::INFINITY
             )),
-            "backoff factor must be at least 1 and finite, got inf",
+            "backoff factor is inf, but must be at least 1 and finite",
         );
     }
 

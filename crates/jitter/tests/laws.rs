@@ -176,13 +176,13 @@ fn the_ceiling_doubles_from_the_base_to_the_cap() {
 }
 
 #[test]
-#[should_panic(expected = "jitter factor must be at least 0 and less than 1, got NaN")]
+#[should_panic(expected = "jitter factor is NaN, but must be at least 0 and less than 1")]
 fn a_jitter_factor_out_of_range_fails_at_construction() {
     let _ = Jitter::proportional(f64::NAN);
 }
 
 #[test]
-#[should_panic(expected = "backoff factor must be at least 1 and finite, got 0.5")]
+#[should_panic(expected = "backoff factor is 0.5, but must be at least 1 and finite")]
 fn a_backoff_factor_out_of_range_fails_at_construction() {
     let _ = Backoff::default().factor(0.5);
 }

@@ -272,9 +272,10 @@ impl<L: Limiter> Line<L> {
                 }
                 Wait::Changed | Wait::Never => break,
             };
+            // First, since it may panic: a waiter taken out of the line twice would tear it.
+            let permit = limiter.take(ask.cost, at);
             self.last = Some(at);
             self.unlink(key, ask);
-            let permit = limiter.take(ask.cost, at);
             self.enter(key, Phase::Granted(permit), now);
             self.waiters.push_back(&mut self.granted, key);
             self.wake(key, wakers);

@@ -15,7 +15,6 @@ mod progress;
 mod report;
 mod run;
 mod server;
-mod stand_in;
 mod strategy;
 mod tally;
 

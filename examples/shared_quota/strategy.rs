@@ -2,11 +2,9 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use tower::{Layer, util::BoxCloneService};
+use tower_throttle_token_bucket::{Rate, TokenBucketLayer};
 
-use crate::{
-    client::Caller,
-    stand_in::{Rate, TokenBucketLayer},
-};
+use crate::client::Caller;
 
 /// What a client does about the quota. To add one: a variant, and a function that builds its stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -80,7 +78,9 @@ mod tests {
     use tower::{BoxError, Service, ServiceExt, service_fn};
 
     use super::*;
-    use crate::server::FixedWindow;
+    use crate::server::{FixedWindow, Served};
+
+    const WINDOWS: u32 = 20;
 
     fn seats(clients: u32, quota: u32, window: Duration) -> impl Iterator<Item = Seat> {
         (0..clients).map(move |index| Seat {
@@ -108,7 +108,7 @@ mod tests {
         }
     }
 
-    /// A server in virtual time which is reached after 0 to 10 ms. `offset`: how far into its first
+    /// A server in virtual time which is reached after 0 to 19 ms. `offset`: how far into its first
     /// window it is when the clients start.
     fn server(window: FixedWindow, offset: Duration) -> (Arc<Mutex<FixedWindow>>, Caller) {
         let window = Arc::new(Mutex::new(window));
@@ -117,7 +117,7 @@ mod tests {
         let caller = service_fn(move |_: Request<Full<Bytes>>| {
             let (desk, calls) = (desk.clone(), calls.clone());
             async move {
-                let way = calls.fetch_add(7, Ordering::Relaxed) % 11;
+                let way = calls.fetch_add(7, Ordering::Relaxed) % 20;
                 tokio::time::sleep(Duration::from_millis(way)).await;
                 let _ = desk.lock().unwrap().admit(offset + started.elapsed());
                 Ok::<_, BoxError>(Response::new(Full::default()))
@@ -138,31 +138,41 @@ mod tests {
         }
     }
 
+    /// What the server answers paced clients in so many windows.
+    async fn served(clients: u32, quota: u32, window: Duration, offset: Duration) -> Served {
+        let (fixed, bare) = server(FixedWindow::new(quota, window), offset);
+        let mut callers = JoinSet::new();
+        for seat in seats(clients, quota, window) {
+            let caller = Strategy::TokenBucket.around(bare.clone(), seat);
+            for _ in 0..8 {
+                callers.spawn(ask_for_ever(caller.clone()));
+            }
+        }
+        tokio::time::sleep(window * WINDOWS).await;
+        callers.shutdown().await;
+        fixed.lock().unwrap().served()
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn paced_clients_meet_no_spent_window_and_use_95_percent_wherever_it_begins() {
-        const WINDOWS: u32 = 20;
+    async fn paced_clients_meet_no_spent_window_and_use_95_percent_of_the_quota() {
         for (clients, quota, seconds) in [(4, 100, 1), (3, 100, 1), (1, 7, 2), (8, 1003, 1)] {
-            for offset in [0, 1, 333, 500, 990, 999] {
-                let window = Duration::from_secs(seconds);
-                let fixed = FixedWindow::new(quota, window);
-                let (fixed, bare) = server(fixed, Duration::from_millis(offset));
-                let mut callers = JoinSet::new();
-                for seat in seats(clients, quota, window) {
-                    let caller = Strategy::TokenBucket.around(bare.clone(), seat);
-                    for _ in 0..8 {
-                        callers.spawn(ask_for_ever(caller.clone()));
-                    }
-                }
-                tokio::time::sleep(window * WINDOWS).await;
-                callers.shutdown().await;
-                let served = fixed.lock().unwrap().served();
-                let case = format!("{clients} clients, {quota} in {seconds} s, offset {offset} ms");
+            for offset in [0, 333, 990, 999].map(Duration::from_millis) {
+                let served = served(clients, quota, Duration::from_secs(seconds), offset).await;
+                let case = format!("{clients} clients, {quota} in {seconds} s, offset {offset:?}");
                 assert_eq!(served.rejected, 0, "{case}");
                 assert!(
                     served.accepted * 20 >= quota * WINDOWS * 19,
                     "{case}: {served:?}"
                 );
             }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paced_client_meets_no_spent_window_wherever_that_begins() {
+        for offset in (0..1000).step_by(5).map(Duration::from_millis) {
+            let served = served(1, 7, Duration::from_secs(1), offset).await;
+            assert_eq!(served.rejected, 0, "offset {offset:?}");
         }
     }
 }

@@ -16,6 +16,7 @@ use tower_throttle::{
     token_bucket::{Rate, TokenBucketLayer},
 };
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape of `on_reject`")]
 fn too_many(rejected: Rejected) -> Response {
     let seconds = rejected.retry_after().map_or(1, |wait| wait.as_secs() + 1);
     (

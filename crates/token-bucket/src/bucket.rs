@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tower_throttle_core::{Invalid, Limiter, Snapshot, Wait};
 
@@ -35,7 +35,7 @@ use crate::{Rate, time::later};
 /// # Example
 ///
 /// ```
-/// use std::time::{Duration, Instant};
+/// use std::time::Instant;
 /// use tower_throttle_core::{Limiter, Wait};
 /// use tower_throttle_token_bucket::{Rate, TokenBucket};
 ///
@@ -58,11 +58,6 @@ pub struct TokenBucket {
     level: i128,
     /// When `level` was true: the latest instant of a take or a change of settings.
     at: Instant,
-    /// The bucket is full from then on, if not before. Comparing two instants is much cheaper than
-    /// what flowed in between them, and most buckets are full most of the time.
-    full_by: Option<Instant>,
-    /// Nanoseconds until a token has flowed in, rounded up.
-    interval: u64,
 }
 
 /// What happens to a request that costs more than the burst.
@@ -101,8 +96,6 @@ impl TokenBucket {
             over_burst: OverBurst::Refuse,
             level: 0,
             at: now,
-            full_by: None,
-            interval: 0,
         };
         bucket.restarted()
     }
@@ -299,10 +292,6 @@ impl Limiter for TokenBucket {
         snapshot.burst = Some(self.burst);
         snapshot.rate = Some(self.rate.as_per_second_f64());
     }
-}
-
-fn after(start: Instant, nanos: u64) -> Option<Instant> {
-    start.checked_add(Duration::from_nanos(nanos))
 }
 
 fn at_least_one(burst: u32) -> Result<u32, Invalid> {

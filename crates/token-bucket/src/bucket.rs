@@ -2,7 +2,10 @@ use std::time::Instant;
 
 use tower_throttle_core::{Invalid, Limiter, Snapshot, Wait};
 
-use crate::{Rate, time::later};
+use crate::{
+    Rate,
+    time::{later, nanos},
+};
 
 /// Lets requests through at a [`Rate`], and up to a *burst* of them at once after a pause.
 ///
@@ -200,12 +203,15 @@ impl TokenBucket {
             return Wait::Never;
         }
         let need = self.units(cost.min(self.burst));
-        let level = self.level_at(now);
-        if ahead == 0 && (level >= need || cost == 0) {
+        // The level only rises: mostly there is no need to know by how much.
+        if ahead == 0 && (self.level >= need || cost == 0) {
             return Wait::Now;
         }
         let need = need.saturating_add(self.units_ahead(ahead, cost));
-        self.wait_for(need.saturating_sub(level), now)
+        match need.saturating_sub(self.level_at(now)) {
+            missing if missing <= 0 => Wait::Now,
+            missing => self.wait_for(missing, now),
+        }
     }
 
     fn wait_for(&self, missing: i128, now: Instant) -> Wait {
@@ -231,9 +237,8 @@ impl TokenBucket {
     /// The level at `now`; an instant before the last take counts as that of the last take.
     #[inline]
     fn level_at(&self, now: Instant) -> i128 {
-        let elapsed = now.saturating_duration_since(self.at);
-        // Below 2^94 nanoseconds at 2^32 units: the product is below 2^126.
-        let inflow = elapsed.as_nanos() as i128 * i128::from(self.rate.events());
+        let nanos = nanos(now.saturating_duration_since(self.at));
+        let inflow = i128::from(nanos) * i128::from(self.rate.events());
         self.level.saturating_add(inflow).min(self.cap())
     }
 

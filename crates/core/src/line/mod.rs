@@ -281,6 +281,14 @@ impl<L: Limiter> Line<L> {
                     self.refuse(key, ask, Why::Never, now, wakers);
                     continue;
                 }
+                Wait::Refuse(at) if at > now && ask.patience == Patience::Limited => {
+                    self.refuse(key, ask, Why::Closed, now, wakers);
+                    continue;
+                }
+                Wait::Refuse(at) => {
+                    self.due = Some(at);
+                    break;
+                }
                 Wait::Changed | Wait::Never => break,
             };
             // First, since it may panic: a waiter taken out of the line twice would tear it.
@@ -357,6 +365,7 @@ impl<L: Limiter> Line<L> {
             match wait {
                 _ if ask.patience == Patience::Endless => None,
                 Wait::Never => Some((key, ask, Why::Never)),
+                Wait::Refuse(_) => Some((key, ask, Why::Closed)),
                 Wait::Until(at) if at > deadline => Some((key, ask, Why::TooLong)),
                 _ => None,
             }

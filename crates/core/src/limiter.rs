@@ -72,12 +72,12 @@ use crate::{Cost, Snapshot};
 ///     }
 /// }
 /// ```
-pub trait Limiter {
+pub trait Limiter: Send + 'static {
     /// What a request asks for: tokens, say. See [`Cost`].
     type Cost: Cost;
 
     /// What an admitted request holds until it is over.
-    type Permit: fmt::Debug;
+    type Permit: fmt::Debug + Send + 'static;
 
     /// What the limiter learns from a finished request; `()` if nothing.
     type Feedback;
@@ -150,7 +150,11 @@ impl Wait {
     /// `Now` if `at` is not after `now`, else `Until(at)`.
     #[must_use]
     pub fn until(at: Instant, now: Instant) -> Self {
-        if at <= now { Self::Now } else { Self::Until(at) }
+        if at <= now {
+            Self::Now
+        } else {
+            Self::Until(at)
+        }
     }
 
     /// The longer of two waits: what a request must wait for that needs both.

@@ -1,0 +1,129 @@
+use std::{sync::Arc, time::Instant};
+
+use crate::{
+    Cost, Limiter, Queue, Rejected, Snapshot, Wait, Why, clock,
+    line::{Ask, Line, Patience, Wakers},
+    rejected::Details,
+};
+
+/// What the lock guards.
+#[derive(Debug)]
+pub(super) struct State<L: Limiter> {
+    pub(super) limiter: L,
+    pub(super) line: Line<L>,
+    pub(super) name: Option<Arc<str>>,
+    /// What the alarm is set to, as far as anybody knows.
+    pub(super) armed: Option<Instant>,
+}
+
+impl<L: Limiter> State<L> {
+    pub(super) fn new(limiter: L) -> Self {
+        Self {
+            limiter,
+            line: Line::new(),
+            name: None,
+            armed: None,
+        }
+    }
+
+    /// Takes a permit if nobody waits and the limiter has one.
+    #[inline]
+    pub(super) fn take_if_free(&mut self, cost: L::Cost, now: Instant) -> Option<L::Permit> {
+        let free = self.line.is_empty() && self.limiter.check(&cost, now) == Wait::Now;
+        free.then(|| self.limiter.take(cost, now))
+    }
+
+    pub(super) fn advance(&mut self, now: Instant, queue: &Queue, wakers: &mut Wakers) -> bool {
+        let Self { line, limiter, .. } = self;
+        line.advance(limiter, now, queue.longest_wait(), wakers)
+    }
+
+    /// Why one who asks now may not stand in line.
+    pub(super) fn refusal(
+        &self,
+        ask: Ask<L::Cost>,
+        now: Instant,
+        queue: &Queue,
+    ) -> Option<Rejected> {
+        if ask.patience == Patience::Endless {
+            return None;
+        }
+        let why = self.objection(&ask.cost, now, queue)?;
+        Some(self.rejected(why, &ask.cost, now, now, queue))
+    }
+
+    fn objection(&self, cost: &L::Cost, now: Instant, queue: &Queue) -> Option<Why> {
+        let wait = self.predict(cost, now);
+        if wait == Wait::Never || self.limiter.check(cost, now) == Wait::Never {
+            return Some(Why::Never);
+        }
+        let until = match wait {
+            Wait::Until(at) => at,
+            _ => now,
+        };
+        match queue.longest_wait() {
+            Some(max) if max.is_zero() || until > clock::saturating_add(now, max) => {
+                Some(Why::TooLong)
+            }
+            _ if !queue.has_room(self.line.len()) => Some(Why::Full),
+            _ => None,
+        }
+    }
+
+    pub(super) fn rejected(
+        &self,
+        why: Why,
+        cost: &L::Cost,
+        joined: Instant,
+        now: Instant,
+        queue: &Queue,
+    ) -> Rejected {
+        let retry_after = match self.predict(cost, now) {
+            Wait::Until(at) if why != Why::Never => Some(at.saturating_duration_since(now)),
+            _ => None,
+        };
+        Rejected::new(Details {
+            why,
+            name: self.name.clone(),
+            retry_after,
+            waited: now.saturating_duration_since(joined),
+            max_wait: queue.longest_wait(),
+            snapshot: self.snapshot(now),
+        })
+    }
+
+    /// How long the wait is for one who joins now, to tell whether a change has made it longer.
+    pub(super) fn outlook(&self, now: Instant) -> Option<Instant> {
+        match self.predict(&L::Cost::ONE, now) {
+            Wait::Until(at) => Some(at),
+            _ => None,
+        }
+    }
+
+    pub(super) fn snapshot(&self, now: Instant) -> Snapshot {
+        let mut snapshot = Snapshot {
+            waiting: self.line.len(),
+            waiting_cost: L::Cost::tokens(self.line.queued()),
+            ..Snapshot::default()
+        };
+        self.limiter.describe(&mut snapshot, now);
+        snapshot
+    }
+
+    /// Whether the alarm must be set, or set to an earlier time. One that rings too early does no
+    /// harm: it is set again then.
+    pub(super) fn needs_alarm(&self, queue: &Queue) -> bool {
+        let target = self.line.next_look(queue.longest_wait());
+        target.is_some_and(|target| self.armed.is_none_or(|armed| target < armed))
+    }
+
+    /// What to set the alarm to.
+    pub(super) fn arm(&mut self, queue: &Queue) -> Option<Instant> {
+        self.armed = self.line.next_look(queue.longest_wait());
+        self.armed
+    }
+
+    pub(super) fn predict(&self, cost: &L::Cost, now: Instant) -> Wait {
+        self.limiter.predict(self.line.queued(), cost, now)
+    }
+}

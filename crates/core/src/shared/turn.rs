@@ -1,0 +1,140 @@
+use std::{
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use super::{Admission, Shared};
+use crate::{
+    Limiter, Rejected,
+    line::{Ask, Fetched, Key, Patience},
+};
+
+/// One request's way to a permit: outside, in line, holding it. Gives back what it has when dropped.
+#[derive(Debug)]
+pub(crate) struct Turn<L: Limiter> {
+    shared: Shared<L>,
+    ask: Ask<L::Cost>,
+    stage: Stage<L::Permit>,
+}
+
+#[derive(Debug)]
+enum Stage<P> {
+    Outside,
+    InLine {
+        key: Key,
+        joined: Instant,
+    },
+    Holding {
+        permit: P,
+        since: Instant,
+        joined: Instant,
+    },
+}
+
+impl<L: Limiter> Turn<L> {
+    pub(crate) fn new(shared: Shared<L>, cost: L::Cost, patience: Patience) -> Self {
+        Self {
+            shared,
+            ask: Ask { cost, patience },
+            stage: Stage::Outside,
+        }
+    }
+
+    /// One who stands in line already.
+    pub(crate) fn in_line(shared: Shared<L>, ask: Ask<L::Cost>, key: Key, joined: Instant) -> Self {
+        Self {
+            shared,
+            ask,
+            stage: Stage::InLine { key, joined },
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared<L> {
+        &self.shared
+    }
+
+    /// Ready once it holds a permit; it still does when polled again.
+    #[inline]
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Rejected>> {
+        if let Stage::Outside = self.stage {
+            match self.shared.admit(self.ask, Some(cx.waker())) {
+                Admission::Granted { permit, now } => {
+                    self.stage = Stage::Holding {
+                        permit,
+                        since: now,
+                        joined: now,
+                    };
+                }
+                Admission::Joined { key, now } => self.stage = Stage::InLine { key, joined: now },
+                Admission::Refused(rejected) => return Poll::Ready(Err(rejected)),
+            }
+        }
+        match self.stage {
+            Stage::InLine { key, joined } => self.fetch(key, joined, cx),
+            Stage::Outside | Stage::Holding { .. } => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Takes the permit out, to be sent. `None` if it holds none.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Option<L::Permit> {
+        match std::mem::replace(&mut self.stage, Stage::Outside) {
+            Stage::Holding { permit, .. } => Some(permit),
+            other => {
+                self.stage = other;
+                None
+            }
+        }
+    }
+
+    /// Can't use the permit yet: lays it where it can be taken back when its shelf life is over.
+    pub(crate) fn shelve(&mut self) {
+        if let Stage::Holding {
+            permit,
+            since,
+            joined,
+        } = std::mem::replace(&mut self.stage, Stage::Outside)
+        {
+            let key = self.shared.shelve(permit, since);
+            self.stage = Stage::InLine { key, joined };
+        }
+    }
+
+    /// Gives back whatever it has.
+    pub(crate) fn leave(&mut self) {
+        match std::mem::replace(&mut self.stage, Stage::Outside) {
+            Stage::Outside => {}
+            Stage::InLine { key, .. } => self.shared.leave(key),
+            Stage::Holding { permit, .. } => self.shared.cancel(permit),
+        }
+    }
+
+    fn fetch(
+        &mut self,
+        key: Key,
+        joined: Instant,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Rejected>> {
+        match self.shared.fetch(key, self.ask, joined, cx.waker()) {
+            Fetched::Waiting | Fetched::Lapsed => Poll::Pending,
+            Fetched::Granted { permit, since } => {
+                self.stage = Stage::Holding {
+                    permit,
+                    since,
+                    joined,
+                };
+                Poll::Ready(Ok(()))
+            }
+            Fetched::Refused(why) => {
+                self.stage = Stage::Outside;
+                Poll::Ready(Err(self.shared.rejected(why, &self.ask.cost, joined)))
+            }
+        }
+    }
+}
+
+impl<L: Limiter> Drop for Turn<L> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

@@ -34,27 +34,29 @@ mod imp {
     }
 }
 
-/// Under a model checker time is a number that the model sets.
+/// Under a model checker time is a number that the model sets, behind a lock of the model's, so that
+/// it tries every order of reading and setting it.
 #[cfg(throttle_loom)]
 pub(crate) mod imp {
     use std::{
-        sync::{
-            OnceLock,
-            atomic::{AtomicU64, Ordering},
-        },
+        sync::OnceLock,
         time::{Duration, Instant},
     };
 
-    static NANOS: AtomicU64 = AtomicU64::new(0);
+    use crate::sync::{Mutex, lock};
+
+    loom::lazy_static! {
+        static ref SINCE_ORIGIN: Mutex<Duration> = Mutex::new(Duration::ZERO);
+    }
 
     #[expect(clippy::disallowed_methods, reason = "the origin of the model's time")]
     pub(crate) fn now() -> Instant {
         static ORIGIN: OnceLock<Instant> = OnceLock::new();
-        *ORIGIN.get_or_init(Instant::now) + Duration::from_nanos(NANOS.load(Ordering::SeqCst))
+        *ORIGIN.get_or_init(Instant::now) + *lock(&SINCE_ORIGIN)
     }
 
-    pub(crate) fn set(since_origin: Duration) {
-        let nanos = u64::try_from(since_origin.as_nanos()).unwrap_or(u64::MAX);
-        NANOS.store(nanos, Ordering::SeqCst);
+    /// Sets the model's time.
+    pub fn set(since_origin: Duration) {
+        *lock(&SINCE_ORIGIN) = since_origin;
     }
 }

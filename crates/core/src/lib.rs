@@ -8,6 +8,7 @@ mod cost;
 #[doc(hidden)]
 pub mod doc;
 pub mod hold;
+mod invalid;
 mod limit;
 mod limiter;
 mod line;
@@ -25,6 +26,7 @@ pub use self::{
     classify::{Classify, HttpOutcome, Outcome, Verdict},
     clock::now,
     cost::Cost,
+    invalid::Invalid,
     limit::{Limit, LimitLayer, future},
     limiter::{Limiter, Wait},
     line::SHELF_LIFE,
@@ -35,6 +37,10 @@ pub use self::{
     shared::{Acquire, InFlight, Permit, Shared},
     snapshot::Snapshot,
 };
+
+/// The hands of the clock, for a model checker.
+#[cfg(throttle_loom)]
+pub use self::clock::imp::set as set_time;
 
 /// An error of any kind, as tower boxes it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

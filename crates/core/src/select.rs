@@ -23,7 +23,7 @@ pub enum Selection<'a, L: Limiter> {
 }
 
 /// Selects one limiter for every request that a filter picks.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Single<L: Limiter, F = Everything, W = Alike> {
     shared: Shared<L>,
     filter: F,
@@ -73,6 +73,16 @@ impl<L: Limiter, F, W> Single<L, F, W> {
     #[must_use]
     pub const fn shared(&self) -> &Shared<L> {
         &self.shared
+    }
+}
+
+impl<L: Limiter, F: Clone, W: Clone> Clone for Single<L, F, W> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            filter: self.filter.clone(),
+            weigh: self.weigh.clone(),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{Backpressure, Limiter, Shared, track::Untracked};
 ///
 /// As with [`LimitLayer`](crate::LimitLayer): all that come from one layer share its limiter, and
 /// stand in one line with the services of the other form.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct BackpressureLayer<L: Limiter, T = Untracked> {
     shared: Shared<L>,
     track: T,
@@ -51,5 +51,14 @@ impl<S, L: Limiter, T: Clone> Layer<S> for BackpressureLayer<L, T> {
 
     fn layer(&self, inner: S) -> Self::Service {
         Backpressure::new(inner, self.shared.clone(), self.track.clone())
+    }
+}
+
+impl<L: Limiter, T: Clone> Clone for BackpressureLayer<L, T> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            track: self.track.clone(),
+        }
     }
 }

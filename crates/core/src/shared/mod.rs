@@ -159,6 +159,13 @@ impl<L: Limiter> Shared<L> {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
+    /// Rings the alarm if it is due, as a timer driver would.
+    #[cfg(throttle_loom)]
+    pub fn ring_if_due(&self) {
+        let due = lock(&self.0.alarm).take_due(clock::now());
+        due.into_iter().for_each(Waker::wake);
+    }
+
     /// Passes at once, or stands in line, or is refused.
     pub(crate) fn admit(&self, ask: Ask<L::Cost>, waker: Option<&Waker>) -> Admission<L::Permit> {
         let now = clock::now();

@@ -11,15 +11,18 @@ use crate::{Limiter, Rejected, line::Patience};
 /// A permit in hand. Dropped unused, it goes back.
 #[must_use = "a permit that is dropped unused goes back; call `spend` when the request is sent"]
 pub struct Permit<L: Limiter> {
+    held: Option<Held<L>>,
+}
+
+struct Held<L: Limiter> {
     shared: Shared<L>,
-    permit: Option<L::Permit>,
+    permit: L::Permit,
 }
 
 impl<L: Limiter> Permit<L> {
     pub(super) fn new(shared: Shared<L>, permit: L::Permit) -> Self {
         Self {
-            shared,
-            permit: Some(permit),
+            held: Some(Held { shared, permit }),
         }
     }
 
@@ -29,31 +32,28 @@ impl<L: Limiter> Permit<L> {
     /// returned guard is completed or dropped.
     pub fn spend(mut self) -> InFlight<L> {
         InFlight {
-            shared: self.shared.clone(),
-            permit: self.permit.take(),
+            held: self.held.take(),
         }
     }
 }
 
 impl<L: Limiter> Drop for Permit<L> {
     fn drop(&mut self) {
-        if let Some(permit) = self.permit.take() {
-            self.shared.cancel(permit);
+        if let Some(Held { shared, permit }) = self.held.take() {
+            shared.cancel(permit);
         }
     }
 }
 
 /// A request in flight. Dropped before it is completed, it ends without feedback.
 pub struct InFlight<L: Limiter> {
-    shared: Shared<L>,
-    permit: Option<L::Permit>,
+    held: Option<Held<L>>,
 }
 
 impl<L: Limiter> InFlight<L> {
     pub(crate) fn new(shared: Shared<L>, permit: L::Permit) -> Self {
         Self {
-            shared,
-            permit: Some(permit),
+            held: Some(Held { shared, permit }),
         }
     }
 
@@ -63,8 +63,8 @@ impl<L: Limiter> InFlight<L> {
     }
 
     fn end(&mut self, feedback: Option<L::Feedback>) {
-        if let Some(permit) = self.permit.take().filter(|_| L::COMPLETES) {
-            self.shared.complete(permit, feedback);
+        if let Some(Held { shared, permit }) = self.held.take().filter(|_| L::COMPLETES) {
+            shared.complete(permit, feedback);
         }
     }
 }
@@ -107,13 +107,13 @@ impl<L: Limiter> Future for Acquire<L> {
 
 impl<L: Limiter> fmt::Debug for Permit<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Permit").field(&self.permit).finish()
+        fmt_held("Permit", &self.held, f)
     }
 }
 
 impl<L: Limiter> fmt::Debug for InFlight<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("InFlight").field(&self.permit).finish()
+        fmt_held("InFlight", &self.held, f)
     }
 }
 
@@ -121,4 +121,13 @@ impl<L: Limiter> fmt::Debug for Acquire<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Acquire").finish_non_exhaustive()
     }
+}
+
+fn fmt_held<L: Limiter>(
+    name: &str,
+    held: &Option<Held<L>>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let permit = held.as_ref().map(|held| &held.permit);
+    f.debug_tuple(name).field(&permit).finish()
 }

@@ -9,6 +9,7 @@ use governor::{Quota, RateLimiter, clock::MonotonicClock};
 
 use crate::{
     args::{Effort, Group},
+    ours,
     report::Row,
     rounds::{Subject, interleave},
     stats::{least, median, paired},
@@ -21,6 +22,7 @@ const CLOCK: &str = "Instant::now";
 
 pub(crate) fn rows(effort: &Effort) -> Vec<Row> {
     let mut subjects = peers();
+    subjects.extend(ours::admission());
     let allocations: Vec<_> = subjects.iter_mut().map(Subject::allocations).collect();
     let samples = interleave(&mut subjects, effort.rounds, effort.batch);
     let clock = &samples[0];

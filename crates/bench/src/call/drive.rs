@@ -20,7 +20,7 @@ use tower::{Service, ServiceExt};
 use crate::rounds::{Subject, nanos_per};
 
 /// How a service is called.
-pub(super) trait Drive {
+pub(crate) trait Drive {
     fn subject<S, R>(&self, name: &'static str, service: S, request: fn() -> R) -> Subject
     where
         S: Service<R, Error: Debug, Future: Send> + Clone + Send + 'static,

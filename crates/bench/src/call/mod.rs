@@ -19,7 +19,7 @@ use self::{
     echo::{number, request},
 };
 
-pub(crate) use self::echo::Echo;
+pub(crate) use self::{drive::Drive, echo::Echo};
 
 const NUMBERS: &str = "1 thread";
 const BARE: &str = "no layer";
@@ -46,6 +46,8 @@ fn one_thread() -> Vec<Case> {
     let mut http = peers::shared(&drive, request);
     http.insert(1, peers::tower_rate(&drive, request));
     http.push(peers::governor(&drive, request));
+    numbers.extend(ours::call(&drive, number));
+    http.extend(ours::call(&drive, request));
     vec![
         Case {
             name: NUMBERS,
@@ -62,9 +64,11 @@ fn one_thread() -> Vec<Case> {
 
 fn two_threads() -> Vec<Case> {
     let drive = Contended::new();
-    let numbers = peers::shared(&drive, number);
+    let mut numbers = peers::shared(&drive, number);
     let mut http = peers::shared(&drive, request);
     http.push(peers::governor(&drive, request));
+    numbers.extend(ours::call(&drive, number));
+    http.extend(ours::call(&drive, request));
     vec![
         Case {
             name: "2 threads",

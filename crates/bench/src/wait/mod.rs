@@ -11,6 +11,11 @@ mod score;
 
 use tokio::runtime::{Builder, Runtime};
 
+pub(crate) use self::{
+    crowd::{Acquire, Contender, Crowd},
+    peers::Called,
+};
+
 fn current_thread() -> Runtime {
     Builder::new_current_thread()
         .enable_time()

@@ -18,7 +18,7 @@ use super::{
     current_thread,
     log::Log,
     peers::{self, SEMAPHORE},
-    score::{overtakers, slope_error},
+    score::{longest_pause, overtakers, slope_error},
     two_workers,
 };
 
@@ -66,6 +66,7 @@ impl Case {
             .ratio(ratio, SEMAPHORE)
             .allocs((self.workers == 1).then(|| of(|run| run.allocs)))
             .figure("slope_error_%", error)
+            .figure("longest_pause_ms", of(|run| run.longest_pause))
             .figure("overtakers_%", overtakers)
             .targets(self.targets(name, ratio, error, overtakers))
     }
@@ -149,10 +150,12 @@ struct Window {
 impl Window {
     fn run(&self, log: &Log, rate: u32, allocs: f64) -> Run {
         let grants = u64::try_from(self.to - self.from).unwrap_or(u64::MAX);
+        let stamps = log.stamps(self.from, self.to);
         Run {
             cpu: nanos_per(self.cpu, grants),
             allocs,
-            slope_error: slope_error(&log.stamps(self.from, self.to), rate),
+            slope_error: slope_error(&stamps, rate),
+            longest_pause: longest_pause(&stamps),
             overtakers: overtakers(log.tickets(), self.from),
         }
     }
@@ -164,7 +167,11 @@ struct Run {
     /// Nanoseconds for each grant.
     cpu: f64,
     allocs: f64,
+    /// Percent.
     slope_error: f64,
+    /// Milliseconds.
+    longest_pause: f64,
+    /// Percent.
     overtakers: f64,
 }
 

@@ -18,7 +18,7 @@ use tower::{
 };
 use tower_resilience_ratelimiter::RateLimiterLayer;
 
-use crate::call::Echo;
+use crate::{call::Echo, ours};
 
 use super::crowd::{Acquire, Contender, Crowd};
 
@@ -37,12 +37,10 @@ const ALL: &[Contender] = &[
     Contender::coarse("tower-resilience, 100 ms", |rate| resilience(rate, COARSE)),
 ];
 
-/// All, or without the coarse ones.
+/// All and ours, or without the coarse ones.
 pub(super) fn wanted(every: bool) -> Vec<Contender> {
-    ALL.iter()
-        .filter(|contender| every || !contender.coarse)
-        .copied()
-        .collect()
+    let all = ALL.iter().copied().chain(ours::WAITING);
+    all.filter(|contender| every || !contender.coarse).collect()
 }
 
 /// The shortest window that tokio's timers know.

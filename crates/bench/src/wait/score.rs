@@ -7,6 +7,12 @@ pub(super) fn slope_error(stamps: &[(f64, f64)], rate: u32) -> f64 {
     (1.0 / slope(stamps) / f64::from(rate) - 1.0) * 100.0
 }
 
+/// The longest time between two grants, in milliseconds.
+pub(super) fn longest_pause(stamps: &[(f64, f64)]) -> f64 {
+    let pauses = stamps.windows(2).map(|pair| (pair[1].1 - pair[0].1) * 1e3);
+    pauses.fold(0.0, f64::max)
+}
+
 /// Grants to a waiter while an older one still waited, in percent of those after `from`.
 pub(super) fn overtakers(tickets: impl Iterator<Item = u32>, from: usize) -> f64 {
     let mut served = Vec::new();

@@ -1,11 +1,10 @@
 use std::time::{Duration, Instant};
 
-use tower_throttle_core::{Invalid, Limiter, Snapshot, Wait};
+use tower_throttle_core::{Invalid, Limiter, Pace, Snapshot, Wait};
 
 use crate::{
     Rate,
-    level::{Level, Mark},
-    time::later,
+    time::{later, nanos},
 };
 
 /// Lets requests through at a [`Rate`], and up to a *burst* of them at once after a pause.
@@ -21,7 +20,8 @@ use crate::{
 ///
 /// In any time `T`, requests of at most `burst + rate · T` tokens are admitted: the leaky bucket as
 /// a meter, or generic cell rate algorithm, of ITU-T I.371 and ATM Forum TM 4.1 §4.4.2, in exact
-/// integers.
+/// integers. What comes back in that time, from permits that were not used, may pass in addition: so
+/// the bound holds for what is sent over `T` and the longest that an unused permit was held.
 ///
 /// The default burst is 1: requests are spread evenly, and a start is no exception. A burst of `n`
 /// per period looks natural, but lets up to `2 · n` requests through in the first period.
@@ -58,14 +58,9 @@ pub struct TokenBucket {
     over_burst: OverBurst,
     /// In units of `1 / rate.nanos()` of a token: so `rate.events()` of them flow in each
     /// nanosecond, and no rate needs rounding.
-    level: Level,
+    level: i128,
     /// When `level` was true: the latest instant of a take or a change of settings.
     at: Instant,
-    /// The bucket is full from then on, if not before. Comparing two instants is much cheaper than
-    /// what flowed in between them, and most buckets are full most of the time.
-    full_by: Option<Instant>,
-    /// Nanoseconds until a token has flowed in, rounded up.
-    interval: u64,
 }
 
 /// What happens to a request that costs more than the burst.
@@ -80,17 +75,14 @@ pub enum OverBurst {
 }
 
 /// Tokens that were taken from a [`TokenBucket`].
-#[derive(Debug)]
-pub struct TokenPermit {
-    tokens: u32,
-    mark: Mark,
-}
+#[derive(Debug, PartialEq, Eq)]
+pub struct TokenPermit(u32);
 
 impl TokenPermit {
     /// How many tokens were taken.
     #[must_use]
     pub fn tokens(&self) -> u32 {
-        self.tokens
+        self.0
     }
 }
 
@@ -105,10 +97,8 @@ impl TokenBucket {
             burst: 1,
             initial_level: u32::MAX,
             over_burst: OverBurst::Refuse,
-            level: Level::new(0),
+            level: 0,
             at: now,
-            full_by: None,
-            interval: 0,
         };
         bucket.restarted()
     }
@@ -153,8 +143,7 @@ impl TokenBucket {
     }
 
     fn restarted(mut self) -> Self {
-        self.level = Level::new(self.units(self.initial_level.min(self.burst)));
-        self.foresee();
+        self.level = self.units(self.initial_level.min(self.burst));
         self
     }
 }
@@ -164,11 +153,8 @@ impl TokenBucket {
     /// Changes the rate. What flowed in until `now` did so at the old rate; the level stays.
     pub fn set_rate(&mut self, rate: Rate, now: Instant) {
         self.settle(now);
-        if rate.nanos() != self.rate.nanos() {
-            self.level.rescale(self.rate.nanos(), rate.nanos());
-        }
+        self.level = rescale(self.level, self.rate.nanos(), rate.nanos());
         self.rate = rate;
-        self.foresee();
     }
 
     /// Changes the burst. The level stays; what no longer fits is spilled.
@@ -180,16 +166,14 @@ impl TokenBucket {
         let burst = at_least_one(tokens)?;
         self.settle(now);
         self.burst = burst;
-        self.level.gain(0, self.cap());
-        self.foresee();
+        self.level = self.level.min(self.cap());
         Ok(())
     }
 
     /// Fills the bucket, and forgets a debt.
     pub fn refill(&mut self, now: Instant) {
         self.settle(now);
-        self.level.fill(self.cap());
-        self.foresee();
+        self.level = self.cap();
     }
 }
 
@@ -209,7 +193,7 @@ impl TokenBucket {
     /// The whole tokens in the bucket; negative in debt, rounded down.
     #[must_use]
     pub fn level(&self, now: Instant) -> i64 {
-        let tokens = self.level_at(now).units().div_euclid(self.units(1));
+        let tokens = self.level_at(now).div_euclid(self.units(1));
         i64::try_from(tokens).unwrap_or(i64::MIN)
     }
 
@@ -219,39 +203,30 @@ impl TokenBucket {
             return Wait::Never;
         }
         let need = self.units(cost.min(self.burst));
-        if ahead == 0 && (self.is_full(now) || cost == 0 || self.has(need, now)) {
+        // The level only rises: mostly there is no need to know by how much.
+        if ahead == 0 && (self.level >= need || cost == 0) {
             return Wait::Now;
         }
-        self.wait_for(ahead, cost, now)
-    }
-
-    #[inline]
-    fn has(&self, need: i128, now: Instant) -> bool {
-        self.level.units() >= need || self.level.has(need, self.inflow(now), self.cap())
-    }
-
-    fn wait_for(&self, ahead: u64, cost: u32, now: Instant) -> Wait {
-        let (level, cap) = (self.level_at(now), self.cap());
-        let nanos = if cap == self.units(1) && self.over_burst == OverBurst::Refuse {
-            // Each of them waits for a full bucket, and for a whole number of nanoseconds.
-            let others = ahead.saturating_add(cost.into()) - 1;
-            let first = self.nanos_for(level.shortfall(0, cap, cap));
-            first + u128::from(others) * u128::from(self.interval)
-        } else {
-            let need = self.units(cost.min(self.burst));
-            self.nanos_for(level.shortfall(self.units_ahead(ahead, cost), need, cap))
-        };
-        if nanos == 0 {
-            return Wait::Now;
+        let need = need.saturating_add(self.units_ahead(ahead, cost));
+        match need.saturating_sub(self.level_at(now)) {
+            missing if missing <= 0 => Wait::Now,
+            missing => self.wait_for(missing, now),
         }
+    }
+
+    fn wait_for(&self, missing: i128, now: Instant) -> Wait {
+        let nanos = missing
+            .max(0)
+            .unsigned_abs()
+            .div_ceil(u128::from(self.rate.events()));
         Wait::until(later(now.max(self.at), nanos), now)
     }
 
-    /// What must be taken before a request has its turn.
+    /// What must have flowed in before a request has its turn.
     fn units_ahead(&self, ahead: u64, cost: u32) -> i128 {
         // A free request doesn't wait until the debt of the one before it is paid off.
-        let may_borrow = cost == 0 && self.over_burst == OverBurst::Borrow;
-        let ahead = if may_borrow {
+        let free_after_debt = cost == 0 && self.over_burst == OverBurst::Borrow;
+        let ahead = if free_after_debt {
             ahead.min(self.burst.into())
         } else {
             ahead
@@ -260,55 +235,17 @@ impl TokenBucket {
     }
 
     /// The level at `now`; an instant before the last take counts as that of the last take.
-    fn level_at(&self, now: Instant) -> Level {
-        let mut level = self.level;
-        level.gain(self.inflow(now), self.cap());
-        level
-    }
-
     #[inline]
-    fn is_full(&self, now: Instant) -> bool {
-        self.full_by.is_some_and(|full_by| full_by <= now)
-    }
-
-    fn foresee(&mut self) {
-        let room = self.nanos_for(self.level.room(self.cap()));
-        self.full_by = u64::try_from(room)
-            .ok()
-            .and_then(|room| after(self.at, room));
-        self.interval = self.rate.nanos().div_ceil(self.rate.events().into());
-    }
-
-    /// How long it takes until so many units have flowed in, rounded up.
-    fn nanos_for(&self, units: i128) -> u128 {
-        let units = units.max(0).unsigned_abs();
-        units.div_ceil(self.rate.events().into())
+    fn level_at(&self, now: Instant) -> i128 {
+        let nanos = nanos(now.saturating_duration_since(self.at));
+        let inflow = i128::from(nanos) * i128::from(self.rate.events());
+        self.level.saturating_add(inflow).min(self.cap())
     }
 
     #[inline]
     fn settle(&mut self, now: Instant) {
-        if self.is_full(now) {
-            self.level.fill(self.cap());
-            self.full_by = Some(now);
-        } else {
-            self.level.gain(self.inflow(now), self.cap());
-        }
+        self.level = self.level_at(now);
         self.at = self.at.max(now);
-    }
-
-    /// Tokens were taken: it takes so much longer until the bucket is full.
-    #[inline]
-    fn postpone(&mut self, tokens: u32) {
-        let nanos = self.interval.checked_mul(tokens.into());
-        self.full_by = self.full_by.and_then(|full_by| after(full_by, nanos?));
-    }
-
-    /// What flows in from the last take until `now`.
-    #[inline]
-    fn inflow(&self, now: Instant) -> i128 {
-        let nanos = now.saturating_duration_since(self.at).as_nanos();
-        // Below 2^94 nanoseconds at 2^32 units: the product is below 2^126.
-        nanos as i128 * i128::from(self.rate.events())
     }
 
     #[inline]
@@ -338,23 +275,45 @@ impl Limiter for TokenBucket {
     #[inline]
     fn take(&mut self, cost: u32, at: Instant) -> TokenPermit {
         self.settle(at);
-        let mark = self.level.take(self.units(cost));
-        self.postpone(cost);
-        TokenPermit { tokens: cost, mark }
+        self.level = self.level.saturating_sub(self.units(cost));
+        TokenPermit(cost)
     }
 
-    /// Gives the tokens back, unless the bucket would have overflowed without the request.
+    /// Gives the tokens back, as many as fit.
+    ///
+    /// The time since the last take is not settled first: a grant may yet be dated back into it.
+    /// The level comes out the same, since what flows in and what comes back are capped together.
     fn cancel(&mut self, permit: TokenPermit, _now: Instant) {
-        self.level
-            .give_back(&permit.mark, self.units(permit.tokens), self.cap());
+        let back = self.units(permit.tokens());
+        self.level = self.level.saturating_add(back).min(self.cap());
     }
 
-    /// Exact, but for two things. A request that needs a full bucket is due at the next whole
-    /// nanosecond, and what flows in meanwhile is lost: with a burst above 1, those ahead may be later
-    /// than predicted by a nanosecond each. And if tokens were given back, the answer is the earliest
-    /// that is possible.
     fn predict(&self, ahead: u64, cost: &u32, now: Instant) -> Wait {
         self.wait(ahead, *cost, now)
+    }
+
+    /// None for rates above a million per second whose interval is no whole number of nanoseconds:
+    /// rounding it up would cost more than a thousandth of the rate.
+    fn pace(&self) -> Option<Pace> {
+        let (events, period) = (u64::from(self.rate.events()), self.rate.nanos());
+        let interval = period.div_ceil(events);
+        let lost = u128::from(interval) * u128::from(events) - u128::from(period);
+        let missing = self.cap().saturating_sub(self.level).max(0).unsigned_abs();
+        (lost.saturating_mul(1000) <= u128::from(period)).then(|| Pace {
+            full_at: later(self.at, missing.div_ceil(u128::from(events))),
+            interval: Duration::from_nanos(interval),
+            burst: self.burst,
+        })
+    }
+
+    fn passed(&mut self, full_at: Instant) {
+        let inflow = nanos(full_at.saturating_duration_since(self.at));
+        let inflow = i128::from(inflow) * i128::from(self.rate.events());
+        self.level = self.cap().saturating_sub(inflow);
+    }
+
+    fn permit(cost: u32) -> Option<TokenPermit> {
+        Some(TokenPermit(cost))
     }
 
     fn describe(&self, snapshot: &mut Snapshot, now: Instant) {
@@ -364,14 +323,19 @@ impl Limiter for TokenBucket {
     }
 }
 
-fn after(start: Instant, nanos: u64) -> Option<Instant> {
-    start.checked_add(Duration::from_nanos(nanos))
-}
-
 fn at_least_one(burst: u32) -> Result<u32, Invalid> {
     if burst == 0 {
         Err(Invalid::new("burst", burst, "at least 1"))
     } else {
         Ok(burst)
     }
+}
+
+/// `units * to / from`, rounded down.
+fn rescale(units: i128, from: u64, to: u64) -> i128 {
+    let (from, to) = (i128::from(from), i128::from(to));
+    let whole = units.div_euclid(from).saturating_mul(to);
+    // The remainder is below 2^64, so the product is below 2^128.
+    let part = units.rem_euclid(from).unsigned_abs() * to.unsigned_abs() / from.unsigned_abs();
+    whole.saturating_add(part as i128)
 }

@@ -1,10 +1,87 @@
-use std::{sync::Arc, time::Instant};
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::Instant,
+};
 
+use super::lane::Lane;
 use crate::{
     Cost, Limiter, Queue, Rejected, Snapshot, Wait, Why, clock,
     line::{Ask, Line, Patience, Wakers},
     rejected::Details,
+    sync::{Mutex, MutexGuard, lock},
 };
+
+/// The lock, and the lane past it.
+#[derive(Debug)]
+pub(super) struct Guarded<L: Limiter> {
+    state: Mutex<State<L>>,
+    lane: Lane,
+}
+
+impl<L: Limiter> Guarded<L> {
+    pub(super) fn new(limiter: L) -> Self {
+        let guarded = Self {
+            state: Mutex::new(State::new(limiter)),
+            lane: Lane::new(clock::now()),
+        };
+        drop(guarded.lock());
+        guarded
+    }
+
+    /// Passes by the lane, if it is open.
+    #[inline]
+    pub(super) fn pass(&self, cost: L::Cost, now: Instant) -> Option<L::Permit> {
+        let mut sum = <L::Cost as Cost>::Sum::default();
+        cost.add_to(&mut sum);
+        self.lane
+            .take(L::Cost::tokens(sum), now)
+            .then(|| L::permit(cost))?
+    }
+
+    /// Locks, and closes the lane until the lock is released.
+    pub(super) fn lock(&self) -> Locked<'_, L> {
+        let mut state = lock(&self.state);
+        let lane = &self.lane;
+        if let Some(full_at) = lane
+            .close()
+            .filter(|&full_at| state.opened != Some(full_at))
+        {
+            state.limiter.passed(full_at);
+        }
+        Locked { state, lane }
+    }
+}
+
+/// The state, locked.
+pub(super) struct Locked<'a, L: Limiter> {
+    state: MutexGuard<'a, State<L>>,
+    lane: &'a Lane,
+}
+
+impl<L: Limiter> Deref for Locked<'_, L> {
+    type Target = State<L>;
+
+    fn deref(&self) -> &State<L> {
+        &self.state
+    }
+}
+
+impl<L: Limiter> DerefMut for Locked<'_, L> {
+    fn deref_mut(&mut self) -> &mut State<L> {
+        &mut self.state
+    }
+}
+
+/// Opens the lane if nobody waits.
+impl<L: Limiter> Drop for Locked<'_, L> {
+    fn drop(&mut self) {
+        if self.line.is_empty() {
+            let pace = self.limiter.pace();
+            self.state.opened = pace.map(|pace| self.lane.open(pace));
+        }
+    }
+}
 
 /// What the lock guards.
 #[derive(Debug)]
@@ -14,6 +91,8 @@ pub(super) struct State<L: Limiter> {
     pub(super) name: Option<Arc<str>>,
     /// What the alarm is set to, as far as anybody knows.
     pub(super) armed: Option<Instant>,
+    /// What the lane was opened with.
+    opened: Option<Instant>,
 }
 
 impl<L: Limiter> State<L> {
@@ -23,6 +102,7 @@ impl<L: Limiter> State<L> {
             line: Line::new(),
             name: None,
             armed: None,
+            opened: None,
         }
     }
 
@@ -53,13 +133,11 @@ impl<L: Limiter> State<L> {
     }
 
     fn objection(&self, cost: &L::Cost, now: Instant, queue: &Queue) -> Option<Why> {
-        let wait = self.predict(cost, now);
-        if wait == Wait::Never || self.limiter.check(cost, now) == Wait::Never {
-            return Some(Why::Never);
-        }
-        let until = match wait {
-            Wait::Until(at) => at,
-            _ => now,
+        let predicted = self.predict(cost, now);
+        let until = match predicted.and(self.limiter.check(cost, now)) {
+            Wait::Never => return Some(Why::Never),
+            Wait::Refuse(_) => return Some(Why::Closed),
+            _ => predicted.at().unwrap_or(now),
         };
         match queue.longest_wait() {
             Some(max) if max.is_zero() || until > clock::saturating_add(now, max) => {
@@ -78,10 +156,8 @@ impl<L: Limiter> State<L> {
         now: Instant,
         queue: &Queue,
     ) -> Rejected {
-        let retry_after = match self.predict(cost, now) {
-            Wait::Until(at) if why != Why::Never => Some(at.saturating_duration_since(now)),
-            _ => None,
-        };
+        let at = self.predict(cost, now).at().filter(|_| why != Why::Never);
+        let retry_after = at.map(|at| at.saturating_duration_since(now));
         Rejected::new(Details {
             why,
             name: self.name.clone(),
@@ -94,10 +170,7 @@ impl<L: Limiter> State<L> {
 
     /// How long the wait is for one who joins now, to tell whether a change has made it longer.
     pub(super) fn outlook(&self, now: Instant) -> Option<Instant> {
-        match self.predict(&L::Cost::ONE, now) {
-            Wait::Until(at) => Some(at),
-            _ => None,
-        }
+        self.predict(&L::Cost::ONE, now).at()
     }
 
     pub(super) fn snapshot(&self, now: Instant) -> Snapshot {

@@ -97,9 +97,9 @@ impl Effort {
     const FULL: Self = Self {
         rounds: 61,
         batch: Duration::from_millis(2),
-        windows: 3,
-        window: Duration::from_millis(2000),
-        warm_up: Duration::from_millis(500),
+        windows: 5,
+        window: Duration::from_millis(1200),
+        warm_up: Duration::from_millis(300),
         every_combination: true,
         cancellations: 9,
         crowds: &[1_000, 10_000, 100_000],

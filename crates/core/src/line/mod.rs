@@ -67,6 +67,12 @@ pub(crate) struct Ask<C> {
     pub(crate) patience: Patience,
 }
 
+impl<C> Ask<C> {
+    fn is_limited(&self) -> bool {
+        self.patience == Patience::Limited
+    }
+}
+
 /// Whether the limits on waiting apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
@@ -269,37 +275,46 @@ impl<L: Limiter> Line<L> {
             if wakers.is_full() {
                 return false;
             }
-            let earliest = self.earliest(since, now);
-            let at = match limiter.check(&ask.cost, earliest) {
-                Wait::Now => earliest,
-                Wait::Until(at) if at <= now => at,
-                Wait::Until(at) => {
-                    self.due = Some(at);
-                    break;
+            match self.date(limiter, &ask.cost, since, now) {
+                Ok(at) => {
+                    // First, since it may panic: a waiter taken out of the line twice would tear it.
+                    let permit = limiter.take(ask.cost, at);
+                    self.last = Some(at);
+                    self.unlink(key, ask);
+                    self.enter(key, Phase::Granted(permit), now);
+                    self.waiters.push_back(&mut self.granted, key);
+                    self.wake(key, wakers);
                 }
-                Wait::Never if ask.patience == Patience::Limited => {
-                    self.refuse(key, ask, Why::Never, now, wakers);
-                    continue;
-                }
-                Wait::Refuse(at) if at > now && ask.patience == Patience::Limited => {
-                    self.refuse(key, ask, Why::Closed, now, wakers);
-                    continue;
-                }
-                Wait::Refuse(at) => {
-                    self.due = Some(at);
-                    break;
-                }
-                Wait::Changed | Wait::Never => break,
-            };
-            // First, since it may panic: a waiter taken out of the line twice would tear it.
-            let permit = limiter.take(ask.cost, at);
-            self.last = Some(at);
-            self.unlink(key, ask);
-            self.enter(key, Phase::Granted(permit), now);
-            self.waiters.push_back(&mut self.granted, key);
-            self.wake(key, wakers);
+                Err(wait) => match wait.refusal().filter(|_| ask.is_limited()) {
+                    Some(why) => self.refuse(key, ask, why, now, wakers),
+                    None => {
+                        self.due = wait.at();
+                        break;
+                    }
+                },
+            }
         }
         true
+    }
+
+    /// The date of a grant to one who waits since `since`, or what it waits for.
+    fn date(
+        &self,
+        limiter: &L,
+        cost: &L::Cost,
+        since: Instant,
+        now: Instant,
+    ) -> Result<Instant, Wait> {
+        let mut at = self.earliest(since, now);
+        loop {
+            match limiter.check(cost, at) {
+                Wait::Now => return Ok(at),
+                Wait::Until(due) if due <= now => return Ok(due.max(at)),
+                // The end of a refusal is no promise: then it is asked again.
+                Wait::Refuse(end) if at < end && end <= now => at = end,
+                wait => return Err(wait),
+            }
+        }
     }
 
     /// The earliest date for a grant to one who waits since `since`: not before it came, not before
@@ -377,7 +392,7 @@ impl<L: Limiter> Line<L> {
         let max_wait = max_wait.filter(|_| self.impatient > 0)?;
         self.in_order()
             .find_map(|(key, waiter)| match waiter.phase {
-                Phase::Waiting(ask) if ask.patience == Patience::Limited => {
+                Phase::Waiting(ask) if ask.is_limited() => {
                     Some(((key, ask), clock::saturating_add(waiter.since, max_wait)))
                 }
                 _ => None,
@@ -415,13 +430,13 @@ impl<L: Limiter> Line<L> {
         self.waiters.unlink(&mut self.waiting, key);
         ask.cost.take_from(&mut self.queued);
         self.len -= 1;
-        self.impatient -= usize::from(ask.patience == Patience::Limited);
+        self.impatient -= usize::from(ask.is_limited());
     }
 
     fn count_in(&mut self, ask: Ask<L::Cost>) {
         ask.cost.add_to(&mut self.queued);
         self.len += 1;
-        self.impatient += usize::from(ask.patience == Patience::Limited);
+        self.impatient += usize::from(ask.is_limited());
     }
 
     /// Puts a waiter into a phase. Returns the one it leaves.

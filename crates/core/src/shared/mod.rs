@@ -119,10 +119,11 @@ impl<L: Limiter> Shared<L> {
     pub fn try_acquire(&self, cost: L::Cost) -> Result<Permit<L>, Rejected> {
         let now = clock::now();
         let mut state = lock(&self.0.state);
-        match state.take_if_free(cost, now) {
-            Some(permit) => Ok(Permit::new(self.clone(), permit)),
-            None => Err(state.rejected(Why::TooLong, &cost, now, now, &self.0.queue)),
-        }
+        let permit = match state.take_if_free(cost, now) {
+            Some(permit) => permit,
+            None => self.try_again(state, cost, now)?,
+        };
+        Ok(Permit::new(self.clone(), permit))
     }
 
     /// Waits in line for a permit.
@@ -234,6 +235,22 @@ impl<L: Limiter> Shared<L> {
         let rejected = lock(&self.0.state).rejected(why, cost, joined, now, &self.0.queue);
         events::rejected(&rejected);
         rejected
+    }
+
+    /// Does what is due first: what lies on the shelf for too long may be free by now.
+    #[cold]
+    fn try_again(
+        &self,
+        state: MutexGuard<'_, State<L>>,
+        cost: L::Cost,
+        now: Instant,
+    ) -> Result<L::Permit, Rejected> {
+        let mut wakers = Wakers::default();
+        let mut state = self.catch_up(state, now, &mut wakers);
+        let permit = state.take_if_free(cost, now);
+        let permit = permit.ok_or_else(|| state.refusal_to_wait(&cost, now));
+        self.settle(state, now, wakers);
+        permit
     }
 
     #[cold]

@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::{
     Cost, Limiter, Queue, Rejected, Snapshot, Wait, Why, clock,
@@ -50,6 +53,13 @@ impl<L: Limiter> State<L> {
         }
         let why = self.objection(&ask.cost, now, queue)?;
         Some(self.rejected(why, &ask.cost, now, now, queue))
+    }
+
+    /// The refusal of one who doesn't wait at all.
+    pub(super) fn refusal_to_wait(&self, cost: &L::Cost, now: Instant) -> Rejected {
+        let queue = Queue::new().max_wait(Duration::ZERO);
+        let why = self.objection(cost, now, &queue);
+        self.rejected(why.unwrap_or(Why::TooLong), cost, now, now, &queue)
     }
 
     fn objection(&self, cost: &L::Cost, now: Instant, queue: &Queue) -> Option<Why> {

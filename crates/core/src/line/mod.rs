@@ -2,6 +2,7 @@
 //!
 //! Told the time, like a limiter: no lock, no clock, no timer here.
 
+mod outlook;
 mod slots;
 mod wakers;
 
@@ -11,7 +12,7 @@ use std::{
 };
 
 use self::slots::{List, Slots};
-pub(crate) use self::{slots::Key, wakers::Wakers};
+pub(crate) use self::{outlook::Outlook, slots::Key, wakers::Wakers};
 use crate::{Cost, Limiter, Wait, Why, clock};
 
 /// How long a grant waits for its owner to send: 100 ms.
@@ -341,7 +342,7 @@ impl<L: Limiter> Line<L> {
         true
     }
 
-    /// Refuses those who would now have to wait for too long.
+    /// Refuses those who would now have to wait for too long, or for ever.
     fn refuse_hopeless(
         &mut self,
         limiter: &L,
@@ -349,42 +350,25 @@ impl<L: Limiter> Line<L> {
         max_wait: Option<Duration>,
         wakers: &mut Wakers,
     ) -> bool {
-        let (true, Some(max_wait)) = (self.review, max_wait) else {
-            self.review = false;
-            return true;
-        };
-        while let Some((key, ask, why)) = self.first_hopeless(limiter, now, max_wait) {
-            if wakers.is_full() {
-                return false;
+        let mut ahead = <L::Cost as Cost>::Sum::default();
+        let mut next = self.waiting.front().filter(|_| self.review);
+        while let Some(key) = next {
+            next = self.waiters.next(key);
+            let Some((since, ask)) = self.waiting_at(key) else {
+                continue;
+            };
+            let outlook = Outlook::of(limiter, ahead, &ask.cost, now);
+            match outlook
+                .objection(since, max_wait)
+                .filter(|_| ask.is_limited())
+            {
+                None => ask.cost.add_to(&mut ahead),
+                Some(_) if wakers.is_full() => return false,
+                Some(why) => self.refuse(key, ask, why, now, wakers),
             }
-            self.refuse(key, ask, why, now, wakers);
         }
         self.review = false;
         true
-    }
-
-    fn first_hopeless(
-        &self,
-        limiter: &L,
-        now: Instant,
-        max_wait: Duration,
-    ) -> Option<(Key, Ask<L::Cost>, Why)> {
-        let mut ahead = <L::Cost as Cost>::Sum::default();
-        self.in_order().find_map(|(key, waiter)| {
-            let Phase::Waiting(ask) = waiter.phase else {
-                return None;
-            };
-            let wait = limiter.predict(ahead, &ask.cost, now);
-            ask.cost.add_to(&mut ahead);
-            let deadline = clock::saturating_add(waiter.since, max_wait);
-            match wait {
-                _ if ask.patience == Patience::Endless => None,
-                Wait::Never => Some((key, ask, Why::Never)),
-                Wait::Refuse(_) => Some((key, ask, Why::Closed)),
-                Wait::Until(at) if at > deadline => Some((key, ask, Why::TooLong)),
-                _ => None,
-            }
-        })
     }
 
     /// The first in line who can be refused, and when it must be.
@@ -410,9 +394,16 @@ impl<L: Limiter> Line<L> {
     }
 
     fn head(&self) -> Option<(Key, Instant, Ask<L::Cost>)> {
-        let (key, waiter) = self.front(&self.waiting)?;
+        let key = self.waiting.front()?;
+        let (since, ask) = self.waiting_at(key)?;
+        Some((key, since, ask))
+    }
+
+    /// Since when one waits, and for what.
+    fn waiting_at(&self, key: Key) -> Option<(Instant, Ask<L::Cost>)> {
+        let waiter = self.waiters.get(key)?;
         match waiter.phase {
-            Phase::Waiting(ask) => Some((key, waiter.since, ask)),
+            Phase::Waiting(ask) => Some((waiter.since, ask)),
             _ => None,
         }
     }

@@ -20,7 +20,7 @@ use self::{
     state::State,
 };
 use crate::{
-    Limiter, Queue, Rejected, Snapshot, Why, clock,
+    Cost, Limiter, Queue, Rejected, Snapshot, Why, clock,
     line::{Ask, Fetched, Key, Wakers},
     sync::{AtomicUsize, Mutex, MutexGuard, Ordering, lock},
 };
@@ -143,8 +143,12 @@ impl<L: Limiter> Shared<L> {
     /// Changes the limiter, or looks at it. Those who wait feel the change at once.
     ///
     /// The closure runs under the lock: it must be short, and must not call back into this handle.
+    /// All who wait are looked at afterwards, in case that they would now wait for too long.
     pub fn update<R>(&self, change: impl FnOnce(&mut L, Instant) -> R) -> R {
-        self.change(|state, now| change(&mut state.limiter, now))
+        self.change(|state, now| {
+            state.line.review();
+            change(&mut state.limiter, now)
+        })
     }
 
     /// What there is to see now.
@@ -289,9 +293,9 @@ impl<L: Limiter> Shared<L> {
         let mut wakers = Wakers::default();
         // What was due before the change is granted as it stood before the change.
         let mut state = self.catch_up(state, now, &mut wakers);
-        let before = state.outlook(now);
+        let before = state.outlook(&L::Cost::ONE, now);
         let result = change(&mut state, now);
-        if state.outlook(now) > before {
+        if state.outlook(&L::Cost::ONE, now).is_worse_than(&before) {
             state.line.review();
         }
         self.settle(state, now, wakers);

@@ -1,8 +1,11 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tower_throttle_core::{Invalid, Limiter, Snapshot, Wait};
+use tower_throttle_core::{Invalid, Limiter, Pace, Snapshot, Wait};
 
-use crate::{Rate, time::later};
+use crate::{
+    Rate,
+    time::{later, nanos},
+};
 
 /// Lets requests through at a [`Rate`], and up to a *burst* of them at once after a pause.
 ///
@@ -35,7 +38,7 @@ use crate::{Rate, time::later};
 /// # Example
 ///
 /// ```
-/// use std::time::Instant;
+/// use std::time::{Duration, Instant};
 /// use tower_throttle_core::{Limiter, Wait};
 /// use tower_throttle_token_bucket::{Rate, TokenBucket};
 ///
@@ -200,12 +203,15 @@ impl TokenBucket {
             return Wait::Never;
         }
         let need = self.units(cost.min(self.burst));
-        let level = self.level_at(now);
-        if ahead == 0 && (level >= need || cost == 0) {
+        // The level only rises: mostly there is no need to know by how much.
+        if ahead == 0 && (self.level >= need || cost == 0) {
             return Wait::Now;
         }
         let need = need.saturating_add(self.units_ahead(ahead, cost));
-        self.wait_for(need.saturating_sub(level), now)
+        match need.saturating_sub(self.level_at(now)) {
+            missing if missing <= 0 => Wait::Now,
+            missing => self.wait_for(missing, now),
+        }
     }
 
     fn wait_for(&self, missing: i128, now: Instant) -> Wait {
@@ -231,9 +237,8 @@ impl TokenBucket {
     /// The level at `now`; an instant before the last take counts as that of the last take.
     #[inline]
     fn level_at(&self, now: Instant) -> i128 {
-        let elapsed = now.saturating_duration_since(self.at);
-        // Below 2^94 nanoseconds at 2^32 units: the product is below 2^126.
-        let inflow = elapsed.as_nanos() as i128 * i128::from(self.rate.events());
+        let nanos = nanos(now.saturating_duration_since(self.at));
+        let inflow = i128::from(nanos) * i128::from(self.rate.events());
         self.level.saturating_add(inflow).min(self.cap())
     }
 
@@ -285,6 +290,30 @@ impl Limiter for TokenBucket {
 
     fn predict(&self, ahead: u64, cost: &u32, now: Instant) -> Wait {
         self.wait(ahead, *cost, now)
+    }
+
+    /// None for rates above a million per second whose interval is no whole number of nanoseconds:
+    /// rounding it up would cost more than a thousandth of the rate.
+    fn pace(&self) -> Option<Pace> {
+        let (events, period) = (u64::from(self.rate.events()), self.rate.nanos());
+        let interval = period.div_ceil(events);
+        let lost = u128::from(interval) * u128::from(events) - u128::from(period);
+        let missing = self.cap().saturating_sub(self.level).max(0).unsigned_abs();
+        (lost.saturating_mul(1000) <= u128::from(period)).then(|| Pace {
+            full_at: later(self.at, missing.div_ceil(u128::from(events))),
+            interval: Duration::from_nanos(interval),
+            burst: self.burst,
+        })
+    }
+
+    fn passed(&mut self, full_at: Instant) {
+        let inflow = nanos(full_at.saturating_duration_since(self.at));
+        let inflow = i128::from(inflow) * i128::from(self.rate.events());
+        self.level = self.cap().saturating_sub(inflow);
+    }
+
+    fn permit(cost: u32) -> Option<TokenPermit> {
+        Some(TokenPermit(cost))
     }
 
     fn describe(&self, snapshot: &mut Snapshot, now: Instant) {

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Cost, Snapshot};
+use crate::{Cost, Snapshot, Why};
 
 /// A policy: how many requests may pass, and when.
 ///
@@ -214,6 +214,15 @@ impl Wait {
         match self {
             Self::Until(at) | Self::Refuse(at) => Some(at),
             Self::Now | Self::Changed | Self::Never => None,
+        }
+    }
+
+    /// Why a request is refused that is told this, if it is.
+    pub(crate) fn refusal(self) -> Option<Why> {
+        match self {
+            Self::Refuse(_) => Some(Why::Closed),
+            Self::Never => Some(Why::Never),
+            Self::Now | Self::Until(_) | Self::Changed => None,
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Told the time, like a limiter: no lock, no clock, no timer here.
 
+mod outlook;
 mod slots;
 mod wakers;
 
@@ -11,7 +12,7 @@ use std::{
 };
 
 use self::slots::{List, Slots};
-pub(crate) use self::{slots::Key, wakers::Wakers};
+pub(crate) use self::{outlook::Outlook, slots::Key, wakers::Wakers};
 use crate::{Cost, Limiter, Wait, Why, clock};
 
 /// How long a grant waits for its owner to send: 100 ms.
@@ -65,6 +66,12 @@ enum Phase<L: Limiter> {
 pub(crate) struct Ask<C> {
     pub(crate) cost: C,
     pub(crate) patience: Patience,
+}
+
+impl<C> Ask<C> {
+    fn is_limited(&self) -> bool {
+        self.patience == Patience::Limited
+    }
 }
 
 /// Whether the limits on waiting apply.
@@ -269,37 +276,46 @@ impl<L: Limiter> Line<L> {
             if wakers.is_full() {
                 return false;
             }
-            let earliest = self.earliest(since, now);
-            let at = match limiter.check(&ask.cost, earliest) {
-                Wait::Now => earliest,
-                Wait::Until(at) if at <= now => at,
-                Wait::Until(at) => {
-                    self.due = Some(at);
-                    break;
+            match self.date(limiter, &ask.cost, since, now) {
+                Ok(at) => {
+                    // First, since it may panic: a waiter taken out of the line twice would tear it.
+                    let permit = limiter.take(ask.cost, at);
+                    self.last = Some(at);
+                    self.unlink(key, ask);
+                    self.enter(key, Phase::Granted(permit), now);
+                    self.waiters.push_back(&mut self.granted, key);
+                    self.wake(key, wakers);
                 }
-                Wait::Never if ask.patience == Patience::Limited => {
-                    self.refuse(key, ask, Why::Never, now, wakers);
-                    continue;
-                }
-                Wait::Refuse(at) if at > now && ask.patience == Patience::Limited => {
-                    self.refuse(key, ask, Why::Closed, now, wakers);
-                    continue;
-                }
-                Wait::Refuse(at) => {
-                    self.due = Some(at);
-                    break;
-                }
-                Wait::Changed | Wait::Never => break,
-            };
-            // First, since it may panic: a waiter taken out of the line twice would tear it.
-            let permit = limiter.take(ask.cost, at);
-            self.last = Some(at);
-            self.unlink(key, ask);
-            self.enter(key, Phase::Granted(permit), now);
-            self.waiters.push_back(&mut self.granted, key);
-            self.wake(key, wakers);
+                Err(wait) => match wait.refusal().filter(|_| ask.is_limited()) {
+                    Some(why) => self.refuse(key, ask, why, now, wakers),
+                    None => {
+                        self.due = wait.at();
+                        break;
+                    }
+                },
+            }
         }
         true
+    }
+
+    /// The date of a grant to one who waits since `since`, or what it waits for.
+    fn date(
+        &self,
+        limiter: &L,
+        cost: &L::Cost,
+        since: Instant,
+        now: Instant,
+    ) -> Result<Instant, Wait> {
+        let mut at = self.earliest(since, now);
+        loop {
+            match limiter.check(cost, at) {
+                Wait::Now => return Ok(at),
+                Wait::Until(due) if due <= now => return Ok(due.max(at)),
+                // The end of a refusal is no promise: then it is asked again.
+                Wait::Refuse(end) if at < end && end <= now => at = end,
+                wait => return Err(wait),
+            }
+        }
     }
 
     /// The earliest date for a grant to one who waits since `since`: not before it came, not before
@@ -326,7 +342,7 @@ impl<L: Limiter> Line<L> {
         true
     }
 
-    /// Refuses those who would now have to wait for too long.
+    /// Refuses those who would now have to wait for too long, or for ever.
     fn refuse_hopeless(
         &mut self,
         limiter: &L,
@@ -334,42 +350,25 @@ impl<L: Limiter> Line<L> {
         max_wait: Option<Duration>,
         wakers: &mut Wakers,
     ) -> bool {
-        let (true, Some(max_wait)) = (self.review, max_wait) else {
-            self.review = false;
-            return true;
-        };
-        while let Some((key, ask, why)) = self.first_hopeless(limiter, now, max_wait) {
-            if wakers.is_full() {
-                return false;
+        let mut ahead = <L::Cost as Cost>::Sum::default();
+        let mut next = self.waiting.front().filter(|_| self.review);
+        while let Some(key) = next {
+            next = self.waiters.next(key);
+            let Some((since, ask)) = self.waiting_at(key) else {
+                continue;
+            };
+            let outlook = Outlook::of(limiter, ahead, &ask.cost, now);
+            match outlook
+                .objection(since, max_wait)
+                .filter(|_| ask.is_limited())
+            {
+                None => ask.cost.add_to(&mut ahead),
+                Some(_) if wakers.is_full() => return false,
+                Some(why) => self.refuse(key, ask, why, now, wakers),
             }
-            self.refuse(key, ask, why, now, wakers);
         }
         self.review = false;
         true
-    }
-
-    fn first_hopeless(
-        &self,
-        limiter: &L,
-        now: Instant,
-        max_wait: Duration,
-    ) -> Option<(Key, Ask<L::Cost>, Why)> {
-        let mut ahead = <L::Cost as Cost>::Sum::default();
-        self.in_order().find_map(|(key, waiter)| {
-            let Phase::Waiting(ask) = waiter.phase else {
-                return None;
-            };
-            let wait = limiter.predict(ahead, &ask.cost, now);
-            ask.cost.add_to(&mut ahead);
-            let deadline = clock::saturating_add(waiter.since, max_wait);
-            match wait {
-                _ if ask.patience == Patience::Endless => None,
-                Wait::Never => Some((key, ask, Why::Never)),
-                Wait::Refuse(_) => Some((key, ask, Why::Closed)),
-                Wait::Until(at) if at > deadline => Some((key, ask, Why::TooLong)),
-                _ => None,
-            }
-        })
     }
 
     /// The first in line who can be refused, and when it must be.
@@ -377,7 +376,7 @@ impl<L: Limiter> Line<L> {
         let max_wait = max_wait.filter(|_| self.impatient > 0)?;
         self.in_order()
             .find_map(|(key, waiter)| match waiter.phase {
-                Phase::Waiting(ask) if ask.patience == Patience::Limited => {
+                Phase::Waiting(ask) if ask.is_limited() => {
                     Some(((key, ask), clock::saturating_add(waiter.since, max_wait)))
                 }
                 _ => None,
@@ -395,9 +394,16 @@ impl<L: Limiter> Line<L> {
     }
 
     fn head(&self) -> Option<(Key, Instant, Ask<L::Cost>)> {
-        let (key, waiter) = self.front(&self.waiting)?;
+        let key = self.waiting.front()?;
+        let (since, ask) = self.waiting_at(key)?;
+        Some((key, since, ask))
+    }
+
+    /// Since when one waits, and for what.
+    fn waiting_at(&self, key: Key) -> Option<(Instant, Ask<L::Cost>)> {
+        let waiter = self.waiters.get(key)?;
         match waiter.phase {
-            Phase::Waiting(ask) => Some((key, waiter.since, ask)),
+            Phase::Waiting(ask) => Some((waiter.since, ask)),
             _ => None,
         }
     }
@@ -415,13 +421,13 @@ impl<L: Limiter> Line<L> {
         self.waiters.unlink(&mut self.waiting, key);
         ask.cost.take_from(&mut self.queued);
         self.len -= 1;
-        self.impatient -= usize::from(ask.patience == Patience::Limited);
+        self.impatient -= usize::from(ask.is_limited());
     }
 
     fn count_in(&mut self, ask: Ask<L::Cost>) {
         ask.cost.add_to(&mut self.queued);
         self.len += 1;
-        self.impatient += usize::from(ask.patience == Patience::Limited);
+        self.impatient += usize::from(ask.is_limited());
     }
 
     /// Puts a waiter into a phase. Returns the one it leaves.

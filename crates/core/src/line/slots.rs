@@ -113,6 +113,11 @@ impl<T> Slots<T> {
         self.insert_after(list, place.unwrap_or(NONE), key);
     }
 
+    pub(crate) fn next(&self, key: Key) -> Option<Key> {
+        let next = self.slots.get(key.index())?.next;
+        (next != NONE).then_some(next)
+    }
+
     pub(crate) fn prev(&self, key: Key) -> Option<Key> {
         let prev = self.slots.get(key.index())?.prev;
         (prev != NONE).then_some(prev)

@@ -21,7 +21,7 @@ mod imp {
         pin::Pin,
         sync::atomic::{AtomicBool, Ordering},
         task::{Context, Poll, Waker},
-        time::Instant,
+        time::{Duration, Instant},
     };
 
     use tokio::{
@@ -49,6 +49,7 @@ mod imp {
     impl Alarm {
         /// Sets the alarm, or moves it. `rang` says that it rang since: its waker is used up.
         pub(crate) fn set(&mut self, deadline: Instant, waker: &Waker, rang: &AtomicBool) -> Armed {
+            let deadline = roundable(deadline);
             match Handle::try_current() {
                 Ok(runtime) => {
                     rang.store(false, Ordering::Release);
@@ -89,6 +90,15 @@ mod imp {
             }
             self.clear();
             Armed::Stranded
+        }
+    }
+
+    /// The timer rounds up to a millisecond, and panics at the end of time if there is none left.
+    fn roundable(deadline: Instant) -> Instant {
+        const TICK: Duration = Duration::from_millis(1);
+        match deadline.checked_add(TICK) {
+            Some(_) => deadline,
+            None => deadline.checked_sub(TICK).unwrap_or(deadline),
         }
     }
 

@@ -21,7 +21,7 @@ impl Pacing {
         if !tracing::enabled!(tracing::Level::DEBUG) {
             return None;
         }
-        let at = state.predict(cost, now).at();
+        let at = state.outlook(cost, now).at();
         let wait = at.map(|at| at.saturating_duration_since(now));
         Some(Self {
             name: state.name.clone(),

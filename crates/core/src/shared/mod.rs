@@ -21,7 +21,7 @@ use self::{
     state::{Guarded, Locked, State},
 };
 use crate::{
-    Limiter, Queue, Rejected, Snapshot, Why, clock,
+    Cost, Limiter, Queue, Rejected, Snapshot, Why, clock,
     line::{Ask, Fetched, Key, Wakers},
     sync::{AtomicUsize, Mutex, Ordering, lock},
 };
@@ -123,10 +123,11 @@ impl<L: Limiter> Shared<L> {
             return Ok(Permit::new(self.clone(), permit));
         }
         let mut state = self.0.state.lock();
-        match state.take_if_free(cost, now) {
-            Some(permit) => Ok(Permit::new(self.clone(), permit)),
-            None => Err(state.rejected(Why::TooLong, &cost, now, now, &self.0.queue)),
-        }
+        let permit = match state.take_if_free(cost, now) {
+            Some(permit) => permit,
+            None => self.try_again(state, cost, now)?,
+        };
+        Ok(Permit::new(self.clone(), permit))
     }
 
     /// Waits in line for a permit.
@@ -146,8 +147,12 @@ impl<L: Limiter> Shared<L> {
     /// Changes the limiter, or looks at it. Those who wait feel the change at once.
     ///
     /// The closure runs under the lock: it must be short, and must not call back into this handle.
+    /// All who wait are looked at afterwards, in case that they would now wait for too long.
     pub fn update<R>(&self, change: impl FnOnce(&mut L, Instant) -> R) -> R {
-        self.change(|state, now| change(&mut state.limiter, now))
+        self.change(|state, now| {
+            state.line.review();
+            change(&mut state.limiter, now)
+        })
     }
 
     /// What there is to see now.
@@ -254,6 +259,22 @@ impl<L: Limiter> Shared<L> {
         rejected
     }
 
+    /// Does what is due first: what lies on the shelf for too long may be free by now.
+    #[cold]
+    fn try_again(
+        &self,
+        state: Locked<'_, L>,
+        cost: L::Cost,
+        now: Instant,
+    ) -> Result<L::Permit, Rejected> {
+        let mut wakers = Wakers::default();
+        let mut state = self.catch_up(state, now, &mut wakers);
+        let permit = state.take_if_free(cost, now);
+        let permit = permit.ok_or_else(|| state.refusal_to_wait(&cost, now));
+        self.settle(state, now, wakers);
+        permit
+    }
+
     #[cold]
     fn enqueue(
         &self,
@@ -290,9 +311,9 @@ impl<L: Limiter> Shared<L> {
         let mut wakers = Wakers::default();
         // What was due before the change is granted as it stood before the change.
         let mut state = self.catch_up(state, now, &mut wakers);
-        let before = state.outlook(now);
+        let before = state.outlook(&L::Cost::ONE, now);
         let result = change(&mut state, now);
-        if state.outlook(now) > before {
+        if state.outlook(&L::Cost::ONE, now).is_worse_than(&before) {
             state.line.review();
         }
         self.settle(state, now, wakers);

@@ -1,13 +1,13 @@
 use std::{
     ops::{Deref, DerefMut},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::lane::Lane;
 use crate::{
     Cost, Limiter, Queue, Rejected, Snapshot, Wait, Why, clock,
-    line::{Ask, Line, Patience, Wakers},
+    line::{Ask, Line, Outlook, Patience, Wakers},
     rejected::Details,
     sync::{Mutex, MutexGuard, lock},
 };
@@ -132,19 +132,20 @@ impl<L: Limiter> State<L> {
         Some(self.rejected(why, &ask.cost, now, now, queue))
     }
 
+    /// The refusal of one who doesn't wait at all.
+    pub(super) fn refusal_to_wait(&self, cost: &L::Cost, now: Instant) -> Rejected {
+        let queue = Queue::new().max_wait(Duration::ZERO);
+        let why = self.objection(cost, now, &queue);
+        self.rejected(why.unwrap_or(Why::TooLong), cost, now, now, &queue)
+    }
+
     fn objection(&self, cost: &L::Cost, now: Instant, queue: &Queue) -> Option<Why> {
-        let predicted = self.predict(cost, now);
-        let until = match predicted.and(self.limiter.check(cost, now)) {
-            Wait::Never => return Some(Why::Never),
-            Wait::Refuse(_) => return Some(Why::Closed),
-            _ => predicted.at().unwrap_or(now),
-        };
-        match queue.longest_wait() {
-            Some(max) if max.is_zero() || until > clock::saturating_add(now, max) => {
-                Some(Why::TooLong)
-            }
-            _ if !queue.has_room(self.line.len()) => Some(Why::Full),
-            _ => None,
+        let max_wait = queue.longest_wait();
+        match self.outlook(cost, now).objection(now, max_wait) {
+            Some(why) => Some(why),
+            None if max_wait == Some(Duration::ZERO) => Some(Why::TooLong),
+            None if !queue.has_room(self.line.len()) => Some(Why::Full),
+            None => None,
         }
     }
 
@@ -156,7 +157,7 @@ impl<L: Limiter> State<L> {
         now: Instant,
         queue: &Queue,
     ) -> Rejected {
-        let at = self.predict(cost, now).at().filter(|_| why != Why::Never);
+        let at = self.outlook(cost, now).at().filter(|_| why != Why::Never);
         let retry_after = at.map(|at| at.saturating_duration_since(now));
         Rejected::new(Details {
             why,
@@ -168,9 +169,9 @@ impl<L: Limiter> State<L> {
         })
     }
 
-    /// How long the wait is for one who joins now, to tell whether a change has made it longer.
-    pub(super) fn outlook(&self, now: Instant) -> Option<Instant> {
-        self.predict(&L::Cost::ONE, now).at()
+    /// What one who asks now has to expect.
+    pub(super) fn outlook(&self, cost: &L::Cost, now: Instant) -> Outlook {
+        Outlook::of(&self.limiter, self.line.queued(), cost, now)
     }
 
     pub(super) fn snapshot(&self, now: Instant) -> Snapshot {
@@ -194,9 +195,5 @@ impl<L: Limiter> State<L> {
     pub(super) fn arm(&mut self, queue: &Queue) -> Option<Instant> {
         self.armed = self.line.next_look(queue.longest_wait());
         self.armed
-    }
-
-    pub(super) fn predict(&self, cost: &L::Cost, now: Instant) -> Wait {
-        self.limiter.predict(self.line.queued(), cost, now)
     }
 }

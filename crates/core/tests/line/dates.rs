@@ -6,29 +6,16 @@ use std::{
 };
 
 use tokio_test::{assert_pending, assert_ready_ok, task};
-use tower_throttle_core::{Acquire, LAG, Limiter, Shared};
+use tower_throttle_core::{LAG, Shared};
 
-use crate::probe::{Ledger, Recorded, Slots, Tokens, jump, ms, now, secs, settle};
+use crate::probe::{Ledger, Recorded, Slots, Tokens, join, jump, ms, now, secs, settle, woken};
 
-fn line<const LAG_MS: u64>(
-    tokens: Tokens<LAG_MS>,
-    how_many: usize,
-) -> (
-    Shared<Recorded<Tokens<LAG_MS>>>,
-    Ledger,
-    Vec<task::Spawn<Acquire<Recorded<Tokens<LAG_MS>>>>>,
-) {
+fn empty(tokens: Tokens) -> (Shared<Recorded<Tokens>>, Ledger) {
     let (limiter, ledger) = Ledger::of(tokens);
     let shared = Shared::new(limiter);
     let burst = shared.snapshot().burst.unwrap();
     drop(shared.try_acquire(burst).unwrap().spend());
-    let line = (0..how_many).map(|_| {
-        let mut acquire = task::spawn(shared.acquire(1));
-        assert_pending!(acquire.poll());
-        acquire
-    });
-    let line = line.collect();
-    (shared, ledger, line)
+    (shared, ledger)
 }
 
 /// A bucket that has just been emptied, and tasks that spend what they are given.
@@ -116,7 +103,8 @@ async fn nobody_is_let_through_before_it_came() {
 #[tokio::test(start_paused = true)]
 async fn dates_never_go_back_from_one_grant_to_the_next() {
     let start = now();
-    let (shared, ledger, mut waiting) = line(Tokens::new(1, ms(2)), 3);
+    let (shared, ledger) = empty(Tokens::new(1, ms(2)));
+    let mut waiting = join(&shared, [1; 3]);
     jump(ms(7)).await;
     // All three are granted; the second gives its token back, dated before the third was granted.
     assert_eq!(ledger.dates(start), [0, 2, 4, 6].map(ms));
@@ -131,9 +119,9 @@ async fn dates_never_go_back_from_one_grant_to_the_next() {
 /// After the machine slept, or the runtime stood still for hours.
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_jumps_ahead_by_hours_lets_no_more_through_than_the_burst() {
-    let (_shared, ledger, mut waiting) = line(Tokens::new(3, ms(100)), 100);
-    let at_first = waiting.iter().filter(|acquire| acquire.is_woken()).count();
-    assert_eq!(at_first, 0);
+    let (shared, ledger) = empty(Tokens::new(3, ms(100)));
+    let mut waiting = join(&shared, [1; 100]);
+    assert_eq!(woken(&waiting), 0);
     let before = ledger.taken();
     jump(secs(5 * 3600)).await;
     assert_eq!(ledger.taken() - before, 3);
@@ -146,19 +134,16 @@ async fn a_clock_that_jumps_ahead_by_hours_lets_no_more_through_than_the_burst()
 
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_stands_still_lets_nothing_more_through() {
-    let (shared, ledger, mut waiting) = line(Tokens::new(1, ms(1)), 10);
+    let (shared, ledger) = empty(Tokens::new(1, ms(1)));
+    let mut waiting = join(&shared, [1; 10]);
     for _ in 0..100 {
-        settle_without_time(&mut waiting).await;
+        for acquire in &mut waiting {
+            assert_pending!(acquire.poll());
+        }
+        settle().await;
         shared.update(|_, _| {});
     }
     assert_eq!(ledger.taken(), 1);
-}
-
-async fn settle_without_time<L: Limiter>(waiting: &mut [task::Spawn<Acquire<L>>]) {
-    for acquire in waiting {
-        assert_pending!(acquire.poll());
-    }
-    tokio::task::yield_now().await;
 }
 
 /// In any time, at most the burst and what the rate gives in that time and the lag.

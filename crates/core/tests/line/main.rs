@@ -9,5 +9,6 @@ mod deadlines;
 mod handle;
 mod max_wait;
 mod order;
+mod refusals;
 mod shelf;
 mod stuck;

@@ -1,22 +1,9 @@
 //! A grant that nobody uses.
 
 use tokio_test::{assert_pending, assert_ready_ok, task};
-use tower_throttle_core::{Acquire, Limiter, SHELF_LIFE, Shared};
+use tower_throttle_core::{SHELF_LIFE, Shared};
 
-use crate::probe::{Ledger, Recorded, Slots, Tokens, jump, ms, settle};
-
-fn waiting<L: Limiter>(
-    shared: &Shared<L>,
-    cost: L::Cost,
-    how_many: usize,
-) -> Vec<task::Spawn<Acquire<L>>> {
-    let waiting = (0..how_many).map(|_| {
-        let mut acquire = task::spawn(shared.acquire(cost));
-        assert_pending!(acquire.poll());
-        acquire
-    });
-    waiting.collect()
-}
+use crate::probe::{Ledger, Recorded, Slots, Tokens, join, jump, ms, settle};
 
 fn slots(limit: u32) -> (Shared<Recorded<Slots>>, Ledger) {
     let (limiter, ledger) = Ledger::of(Slots::new(limit));
@@ -27,7 +14,7 @@ fn slots(limit: u32) -> (Shared<Recorded<Slots>>, Ledger) {
 async fn a_grant_is_kept_for_100_ms_and_not_longer() {
     let (shared, ledger) = slots(1);
     let permit = shared.try_acquire(()).unwrap();
-    let mut line = waiting(&shared, (), 2);
+    let mut line = join(&shared, [(); 2]);
     drop(permit);
     jump(SHELF_LIFE - ms(1)).await;
     assert!(!line[1].is_woken());
@@ -46,7 +33,7 @@ async fn a_grant_is_kept_for_100_ms_and_not_longer() {
 async fn whoever_let_a_grant_lapse_is_first_when_it_asks_again() {
     let (shared, _ledger) = slots(1);
     let permit = shared.try_acquire(()).unwrap();
-    let mut line = waiting(&shared, (), 3);
+    let mut line = join(&shared, [(); 3]);
     drop(permit);
     jump(SHELF_LIFE).await;
     let permit = assert_ready_ok!(line[1].poll());
@@ -62,7 +49,7 @@ async fn whoever_let_a_grant_lapse_is_first_when_it_asks_again() {
 async fn whoever_let_a_grant_lapse_gets_the_next_at_once_if_there_is_one() {
     let (shared, ledger) = slots(1);
     let permit = shared.try_acquire(()).unwrap();
-    let mut line = waiting(&shared, (), 1);
+    let mut line = join(&shared, [(); 1]);
     drop(permit);
     jump(SHELF_LIFE).await;
     assert_eq!(ledger.held(), 0);
@@ -78,7 +65,7 @@ async fn when_many_grants_lapse_their_owners_keep_their_order() {
         let busy: Vec<_> = (0..4).map(|_| shared.try_acquire(()).unwrap()).collect();
         let mut line = Vec::new();
         for _ in 0..6 {
-            line.extend(waiting(&shared, (), 1));
+            line.extend(join(&shared, [(); 1]));
             // Nobody comes at the same nanosecond as another.
             tokio::time::advance(ms(1)).await;
         }
@@ -93,7 +80,7 @@ async fn when_many_grants_lapse_their_owners_keep_their_order() {
         for index in back {
             assert_pending!(line[index].poll());
         }
-        let mut newcomer = waiting(&shared, (), 1);
+        let mut newcomer = join(&shared, [(); 1]);
         for permit in permits {
             drop(permit);
         }
@@ -109,39 +96,19 @@ async fn when_many_grants_lapse_their_owners_keep_their_order() {
     }
 }
 
-/// The same when all of them came at one instant, as those do who wait for one event.
-#[tokio::test(start_paused = true)]
-async fn those_who_came_at_the_same_instant_keep_their_order_too() {
-    let (shared, _ledger) = slots(3);
-    let busy: Vec<_> = (0..3).map(|_| shared.try_acquire(()).unwrap()).collect();
-    let mut line = waiting(&shared, (), 3);
-    drop(busy);
-    jump(SHELF_LIFE).await;
-    let busy: Vec<_> = (0..3).map(|_| shared.try_acquire(()).unwrap()).collect();
-    for index in [2, 0, 1] {
-        assert_pending!(line[index].poll());
-    }
-    for (index, permit) in busy.into_iter().enumerate() {
-        drop(permit);
-        let woken: Vec<_> = (0..3).filter(|&index| line[index].is_woken()).collect();
-        assert_eq!(woken, [index]);
-        std::mem::forget(assert_ready_ok!(line[index].poll()));
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn one_who_came_back_and_leaves_again_leaves_no_gap() {
     let (shared, ledger) = slots(3);
     let busy: Vec<_> = (0..3).map(|_| shared.try_acquire(()).unwrap()).collect();
     let mut line = Vec::new();
     for _ in 0..3 {
-        line.extend(waiting(&shared, (), 1));
+        line.extend(join(&shared, [(); 1]));
         tokio::time::advance(ms(1)).await;
     }
     drop(busy);
     jump(SHELF_LIFE).await;
     let busy: Vec<_> = (0..3).map(|_| shared.try_acquire(()).unwrap()).collect();
-    let mut late = waiting(&shared, (), 1).remove(0);
+    let mut late = join(&shared, [(); 1]).remove(0);
     assert_pending!(line[2].poll());
     assert_pending!(line[1].poll());
     // The last of those who came back leaves; then the first of them comes back.
@@ -166,7 +133,7 @@ async fn tokens_that_lapse_are_handed_on_without_loss_and_without_gain() {
     let (limiter, ledger) = Ledger::of(Tokens::new(3, ms(50)));
     let shared = Shared::new(limiter);
     drop(shared.try_acquire(3).unwrap().spend());
-    let mut line = waiting(&shared, 1, 6);
+    let mut line = join(&shared, [1; 6]);
     // Due after 50, 100, 150 ms; the first lapses at 150, the second at 200, ...
     jump(ms(50)).await;
     jump(ms(50)).await;
@@ -189,7 +156,7 @@ async fn tokens_that_lapse_are_handed_on_without_loss_and_without_gain() {
 async fn whoever_comes_back_too_late_was_given_nothing() {
     let (shared, ledger) = slots(1);
     let permit = shared.try_acquire(()).unwrap();
-    let mut line = waiting(&shared, (), 2);
+    let mut line = join(&shared, [(); 2]);
     drop(permit);
     // One jump over both shelf lives, as when the machine slept.
     jump(SHELF_LIFE * 5).await;

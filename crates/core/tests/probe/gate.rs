@@ -8,6 +8,8 @@ pub(crate) enum Gate {
     Open,
     ClosedUntil(Instant),
     Closed,
+    /// Turns everybody away until an instant.
+    Refusing(Instant),
     /// For good.
     Bricked,
 }
@@ -23,6 +25,8 @@ impl Limiter for Gate {
             Self::Open => Wait::Now,
             Self::ClosedUntil(at) => Wait::until(at, now),
             Self::Closed => Wait::Changed,
+            Self::Refusing(at) if at <= now => Wait::Now,
+            Self::Refusing(at) => Wait::Refuse(at),
             Self::Bricked => Wait::Never,
         }
     }

@@ -10,6 +10,9 @@ mod tokens;
 
 use std::time::{Duration, Instant};
 
+use tokio_test::{assert_pending, task};
+use tower_throttle_core::{Acquire, Limiter, Shared};
+
 pub(crate) use self::{
     gate::Gate,
     ledger::{Ledger, Recorded},
@@ -41,4 +44,25 @@ pub(crate) async fn settle() {
 
 pub(crate) fn now() -> Instant {
     tower_throttle_core::now()
+}
+
+/// Requests for permits, each on a task of its own that polled it once.
+pub(crate) type InLine<L> = Vec<task::Spawn<Acquire<L>>>;
+
+/// One after the other, requests of these costs join the line.
+pub(crate) fn join<L: Limiter>(
+    shared: &Shared<L>,
+    costs: impl IntoIterator<Item = L::Cost>,
+) -> InLine<L> {
+    let line = costs.into_iter().map(|cost| {
+        let mut acquire = task::spawn(shared.acquire(cost));
+        assert_pending!(acquire.poll());
+        acquire
+    });
+    line.collect()
+}
+
+/// How many of them have something to look at.
+pub(crate) fn woken<L: Limiter>(line: &InLine<L>) -> usize {
+    line.iter().filter(|acquire| acquire.is_woken()).count()
 }

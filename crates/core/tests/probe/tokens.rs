@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use tower_throttle_core::{LAG, Limiter, Snapshot, Wait};
+use tower_throttle_core::{LAG, Limiter, Pace, Snapshot, Wait};
 
 /// A bucket of `burst` tokens, one more every `every`. Whole nanoseconds: nothing is rounded.
 ///
@@ -88,6 +88,22 @@ impl<const LAG_MS: u64> Limiter for Tokens<LAG_MS> {
     fn predict(&self, ahead: u64, cost: &u32, now: Instant) -> Wait {
         let full_at = self.full_at.max(now) + self.time_for(ahead);
         self.ready_at(full_at, *cost, now)
+    }
+
+    fn pace(&self) -> Option<Pace> {
+        Some(Pace {
+            full_at: self.full_at,
+            interval: self.every,
+            burst: self.burst,
+        })
+    }
+
+    fn passed(&mut self, full_at: Instant) {
+        self.full_at = full_at;
+    }
+
+    fn permit(cost: u32) -> Option<u32> {
+        Some(cost)
     }
 
     fn describe(&self, snapshot: &mut Snapshot, now: Instant) {

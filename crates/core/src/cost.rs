@@ -3,9 +3,9 @@ use std::fmt;
 /// What a request asks of a [`Limiter`](crate::Limiter).
 ///
 /// Implemented for `u32` (tokens), for `()` (every request is alike) and for pairs.
-pub trait Cost: Copy + fmt::Debug {
+pub trait Cost: Copy + fmt::Debug + Send + 'static {
     /// What several costs come to.
-    type Sum: Copy + Default + fmt::Debug;
+    type Sum: Copy + Default + fmt::Debug + Send;
 
     /// The cost of a request that nobody weighed: one token.
     const ONE: Self;

@@ -20,7 +20,7 @@ use crate::{Cost, Snapshot};
 ///            ▼                                               │
 ///  check ────┴─▶ Now ──▶ take ──▶ permit ──▶ sent ──▶ complete(permit, feedback)
 ///     │                            │           └ dropped in flight ▶ complete(permit, None)
-///     └─▶ Never: rejected          └ never sent ▶ cancel(permit)
+///     └─▶ Never / Refuse: rejected └ never sent ▶ cancel(permit)
 /// ```
 ///
 /// # Laws
@@ -72,12 +72,12 @@ use crate::{Cost, Snapshot};
 ///     }
 /// }
 /// ```
-pub trait Limiter {
+pub trait Limiter: Send + 'static {
     /// What a request asks for: tokens, say. See [`Cost`].
     type Cost: Cost;
 
     /// What an admitted request holds until it is over.
-    type Permit: fmt::Debug;
+    type Permit: fmt::Debug + Send + 'static;
 
     /// What the limiter learns from a finished request; `()` if nothing.
     type Feedback;
@@ -127,10 +127,46 @@ pub trait Limiter {
         Wait::Changed
     }
 
+    /// A way past the lock: how requests may pass while nobody waits and nothing else happens.
+    /// Default: `None`, there is none.
+    ///
+    /// A rate gives its [`Pace`] here, and [`passed`](Self::passed) and [`permit`](Self::permit)
+    /// with it. The adapter then lets requests pass by one atomic number, and tells the limiter
+    /// before it next asks or changes it.
+    fn pace(&self) -> Option<Pace> {
+        None
+    }
+
+    /// Requests have passed by the [`pace`](Self::pace): the bucket will now be full at `full_at`.
+    fn passed(&mut self, full_at: Instant) {
+        let _ = full_at;
+    }
+
+    /// The permit of a request that passed by the [`pace`](Self::pace).
+    fn permit(cost: Self::Cost) -> Option<Self::Permit> {
+        let _ = cost;
+        None
+    }
+
     /// Writes what there is to see into `snapshot`. Default: nothing.
     fn describe(&self, snapshot: &mut Snapshot, now: Instant) {
         let _ = (snapshot, now);
     }
+}
+
+/// A bucket of tokens, as long as nothing but requests changes it.
+///
+/// A request of `c` tokens passes at `t` if the bucket, which was to be full at `full_at`, will then
+/// be full at `max(full_at, t) + c · interval` and this is at most `burst · interval` after `t`. (The
+/// generic cell rate algorithm, as virtual scheduling: ITU-T I.371.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// When the bucket will be full, if nobody takes anything.
+    pub full_at: Instant,
+    /// How long a token takes to come. Round up.
+    pub interval: Duration,
+    /// How many tokens the bucket holds.
+    pub burst: u32,
 }
 
 /// When a request may pass.
@@ -142,6 +178,9 @@ pub enum Wait {
     Until(Instant),
     /// When a permit comes back, or a setting changes: nobody knows when.
     Changed,
+    /// Not now, and it is not worth waiting: whoever asks before this instant is refused, and told
+    /// to come back then.
+    Refuse(Instant),
     /// Not with these settings, however long it waits.
     Never,
 }
@@ -150,7 +189,11 @@ impl Wait {
     /// `Now` if `at` is not after `now`, else `Until(at)`.
     #[must_use]
     pub fn until(at: Instant, now: Instant) -> Self {
-        if at <= now { Self::Now } else { Self::Until(at) }
+        if at <= now {
+            Self::Now
+        } else {
+            Self::Until(at)
+        }
     }
 
     /// The longer of two waits: what a request must wait for that needs both.
@@ -158,9 +201,19 @@ impl Wait {
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Never, _) | (_, Self::Never) => Self::Never,
+            (Self::Refuse(a), Self::Refuse(b)) => Self::Refuse(a.max(b)),
+            (Self::Refuse(at), _) | (_, Self::Refuse(at)) => Self::Refuse(at),
             (Self::Changed, _) | (_, Self::Changed) => Self::Changed,
             (Self::Until(a), Self::Until(b)) => Self::Until(a.max(b)),
             (Self::Now, wait) | (wait, Self::Now) => wait,
+        }
+    }
+
+    /// When it is worth asking again, if that is known.
+    pub(crate) fn at(self) -> Option<Instant> {
+        match self {
+            Self::Until(at) | Self::Refuse(at) => Some(at),
+            Self::Now | Self::Changed | Self::Never => None,
         }
     }
 
@@ -170,6 +223,28 @@ impl Wait {
             (Self::Changed, known) | (known, Self::Changed) => known,
             (a, b) => a.and(b),
         }
+    }
+}
+
+/// No limit: every request passes. The neutral element of a pair.
+impl Limiter for () {
+    type Cost = ();
+    type Permit = ();
+    type Feedback = ();
+
+    const COMPLETES: bool = false;
+    const MAX_LAG: Duration = Duration::MAX;
+
+    fn check(&self, _cost: &(), _now: Instant) -> Wait {
+        Wait::Now
+    }
+
+    fn take(&mut self, _cost: (), _at: Instant) {}
+
+    fn cancel(&mut self, _permit: (), _now: Instant) {}
+
+    fn predict(&self, _ahead: (), _cost: &(), _now: Instant) -> Wait {
+        Wait::Now
     }
 }
 

@@ -1,0 +1,108 @@
+use http::{HeaderMap, StatusCode, header};
+
+/// Turns the result of a call into what a limiter learns.
+///
+/// Implemented for every `Fn(Result<&Res, &Err>) -> Feedback`, and for [`HttpOutcome`].
+pub trait Classify<Res, Err> {
+    /// What the limiter learns.
+    type Feedback;
+
+    /// Judges by the head of the response, or by the error.
+    fn classify(&self, result: Result<&Res, &Err>) -> Verdict<Self::Feedback>;
+}
+
+/// A judgement, or that it takes more than the head of the response.
+#[derive(Debug, Clone, Copy)]
+pub enum Verdict<T> {
+    /// What the limiter learns.
+    Known(T),
+    /// The end of the body decides: this judges by the trailers, if there are any.
+    ///
+    /// Only a call that is [held](crate::hold) until the end of its body has trailers to judge by.
+    Later(fn(Option<&HeaderMap>) -> Option<T>),
+}
+
+/// What a response means to a limiter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The server says: too much.
+    Throttled,
+    /// The server is in trouble: no word on the rate, a drop for a concurrency limit.
+    Failed,
+    /// It says nothing about load: a request that was wrong in itself, a call that was given up.
+    Ignored,
+    /// The server could take it.
+    Succeeded,
+}
+
+/// Judges HTTP and gRPC responses by their status.
+///
+/// | response | outcome |
+/// |---|---|
+/// | 429, 503 with `Retry-After`, gRPC `RESOURCE_EXHAUSTED` | [`Throttled`](Outcome::Throttled) |
+/// | other 5xx, 408, gRPC `UNAVAILABLE`, an error | [`Failed`](Outcome::Failed) |
+/// | other 4xx | [`Ignored`](Outcome::Ignored) |
+/// | anything else | [`Succeeded`](Outcome::Succeeded) |
+///
+/// A gRPC response whose head carries no `grpc-status` is judged by its trailers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HttpOutcome;
+
+impl<B, Err> Classify<http::Response<B>, Err> for HttpOutcome {
+    type Feedback = Outcome;
+
+    fn classify(&self, result: Result<&http::Response<B>, &Err>) -> Verdict<Outcome> {
+        let Ok(response) = result else {
+            return Verdict::Known(Outcome::Failed);
+        };
+        let headers = response.headers();
+        if let Some(outcome) = by_grpc_status(headers) {
+            return Verdict::Known(outcome);
+        }
+        if response.status() == StatusCode::OK && is_grpc(headers) {
+            return Verdict::Later(|trailers| by_grpc_status(trailers?));
+        }
+        Verdict::Known(by_status(response.status(), headers))
+    }
+}
+
+impl<Res, Err, T, F> Classify<Res, Err> for F
+where
+    F: Fn(Result<&Res, &Err>) -> T,
+{
+    type Feedback = T;
+
+    fn classify(&self, result: Result<&Res, &Err>) -> Verdict<T> {
+        Verdict::Known(self(result))
+    }
+}
+
+fn by_status(status: StatusCode, headers: &HeaderMap) -> Outcome {
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => Outcome::Throttled,
+        StatusCode::SERVICE_UNAVAILABLE if headers.contains_key(header::RETRY_AFTER) => {
+            Outcome::Throttled
+        }
+        StatusCode::REQUEST_TIMEOUT => Outcome::Failed,
+        status if status.is_server_error() => Outcome::Failed,
+        status if status.is_client_error() => Outcome::Ignored,
+        _ => Outcome::Succeeded,
+    }
+}
+
+/// Status codes: <https://grpc.io/docs/guides/status-codes/>.
+fn by_grpc_status(headers: &HeaderMap) -> Option<Outcome> {
+    Some(match headers.get("grpc-status")?.as_bytes() {
+        b"0" => Outcome::Succeeded,
+        // RESOURCE_EXHAUSTED
+        b"8" => Outcome::Throttled,
+        // UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, DATA_LOSS
+        b"2" | b"4" | b"13" | b"14" | b"15" => Outcome::Failed,
+        _ => Outcome::Ignored,
+    })
+}
+
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}

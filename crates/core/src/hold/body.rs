@@ -1,0 +1,116 @@
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::{InFlight, Limiter, Verdict};
+
+pin_project! {
+    /// A response body whose end ends the call.
+    ///
+    /// The call ends with the last frame, with an error, or when the body is dropped. What was
+    /// learnt from the head is said in each of these cases: a 429 whose body nobody reads is a 429.
+    pub struct HeldBody<B, L: Limiter> {
+        #[pin]
+        body: B,
+        call: Call<L>,
+    }
+}
+
+struct Call<L: Limiter> {
+    in_flight: Option<InFlight<L>>,
+    verdict: Option<Verdict<L::Feedback>>,
+}
+
+impl<B, L: Limiter> HeldBody<B, L> {
+    pub(super) fn new(
+        body: B,
+        in_flight: Option<InFlight<L>>,
+        verdict: Verdict<L::Feedback>,
+    ) -> Self {
+        let call = Call {
+            in_flight,
+            verdict: Some(verdict),
+        };
+        Self { body, call }
+    }
+}
+
+impl<B: Body, L: Limiter> Body for HeldBody<B, L> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let frame = ready!(this.body.poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(trailers) = frame.trailers_ref() {
+                    this.call.end(Some(trailers));
+                }
+            }
+            Some(Err(_)) => this.call.give_up(),
+            None => this.call.end(None),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<L: Limiter> Call<L> {
+    /// The body has come to its end.
+    fn end(&mut self, trailers: Option<&HeaderMap>) {
+        let feedback = match self.verdict.take() {
+            Some(Verdict::Known(feedback)) => Some(feedback),
+            Some(Verdict::Later(judge)) => judge(trailers),
+            None => None,
+        };
+        self.complete(feedback);
+    }
+
+    /// The body has not come to its end, and won't.
+    fn give_up(&mut self) {
+        let known = match self.verdict.take() {
+            Some(Verdict::Known(feedback)) => Some(feedback),
+            _ => None,
+        };
+        self.complete(known);
+    }
+
+    fn complete(&mut self, feedback: Option<L::Feedback>) {
+        match (self.in_flight.take(), feedback) {
+            (Some(in_flight), Some(feedback)) => in_flight.complete(feedback),
+            (in_flight, _) => drop(in_flight),
+        }
+    }
+}
+
+impl<L: Limiter> Drop for Call<L> {
+    fn drop(&mut self) {
+        self.give_up();
+    }
+}
+
+impl<B: fmt::Debug, L: Limiter> fmt::Debug for HeldBody<B, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeldBody")
+            .field("body", &self.body)
+            .field("in_flight", &self.call.in_flight)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,448 @@
+//! The line: who waits, and who was handed a permit and has not fetched it yet.
+//!
+//! Told the time, like a limiter: no lock, no clock, no timer here.
+
+mod slots;
+mod wakers;
+
+use std::{
+    task::Waker,
+    time::{Duration, Instant},
+};
+
+use self::slots::{List, Slots};
+pub(crate) use self::{slots::Key, wakers::Wakers};
+use crate::{Cost, Limiter, Wait, Why, clock};
+
+/// How long a grant waits for its owner to send: 100 ms.
+///
+/// Then it goes to the next in line, and the owner is first when it asks again. Without it, permits
+/// that were collected while a connection was stuck would leave as one burst, and a permit of a
+/// concurrency limit could be held for ever by a request that nobody polls.
+pub const SHELF_LIFE: Duration = Duration::from_millis(100);
+
+/// The line of one limiter.
+#[derive(Debug)]
+pub(crate) struct Line<L: Limiter> {
+    waiters: Slots<Waiter<L>>,
+    /// Those who wait, in the order in which they came.
+    waiting: List,
+    /// The last of those at the front of the line who had a grant, let it lapse, and asked again.
+    returned: Option<Key>,
+    /// Grants that nobody has fetched yet.
+    granted: List,
+    /// What all who wait ask for.
+    queued: <L::Cost as Cost>::Sum,
+    len: usize,
+    impatient: usize,
+    /// When the last grant was due.
+    last: Option<Instant>,
+    /// When the first in line is due, if that is known.
+    due: Option<Instant>,
+    /// The wait has become longer: some may have to be told.
+    review: bool,
+}
+
+#[derive(Debug)]
+struct Waiter<L: Limiter> {
+    waker: Option<Waker>,
+    /// Since when it is in this phase; while it waits: since when it stands in line.
+    since: Instant,
+    phase: Phase<L>,
+}
+
+#[derive(Debug)]
+enum Phase<L: Limiter> {
+    Waiting(Ask<L::Cost>),
+    Granted(L::Permit),
+    /// A grant was not fetched in time.
+    Lapsed,
+    Refused(Why),
+}
+
+/// What a request asks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask<C> {
+    pub(crate) cost: C,
+    pub(crate) patience: Patience,
+}
+
+/// Whether the limits on waiting apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// It can be refused.
+    Limited,
+    /// It waits for as long as it takes: a service that is being polled ready can't be told no.
+    Endless,
+}
+
+/// Who must be refused when.
+type Deadline<C> = ((Key, Ask<C>), Instant);
+
+/// What one who comes to fetch a grant finds.
+#[derive(Debug)]
+pub(crate) enum Fetched<P> {
+    /// The waker that was there before is handed out: dropped under a lock, it might come back.
+    Waiting {
+        replaced: Option<Waker>,
+    },
+    Granted {
+        permit: P,
+        since: Instant,
+    },
+    Lapsed,
+    Refused(Why),
+}
+
+impl<L: Limiter> Line<L> {
+    pub(crate) fn new() -> Self {
+        Self {
+            waiters: Slots::new(),
+            waiting: List::new(),
+            returned: None,
+            granted: List::new(),
+            queued: Default::default(),
+            len: 0,
+            impatient: 0,
+            last: None,
+            due: None,
+            review: false,
+        }
+    }
+
+    /// Nobody waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn queued(&self) -> <L::Cost as Cost>::Sum {
+        self.queued
+    }
+
+    /// Stands at the end of the line.
+    pub(crate) fn join(&mut self, ask: Ask<L::Cost>, now: Instant, waker: Option<Waker>) -> Key {
+        let phase = Phase::Waiting(ask);
+        let key = self.waiters.insert(Waiter {
+            waker,
+            since: now,
+            phase,
+        });
+        self.waiters.push_back(&mut self.waiting, key);
+        self.count_in(ask);
+        key
+    }
+
+    /// Stands in line again after a grant that lapsed, ahead of all who joined after `joined`.
+    pub(crate) fn rejoin(&mut self, key: Key, ask: Ask<L::Cost>, joined: Instant, waker: &Waker) {
+        let Some(waiter) = self.waiters.get_mut(key) else {
+            return;
+        };
+        waiter.waker = Some(waker.clone());
+        waiter.since = joined;
+        waiter.phase = Phase::Waiting(ask);
+        let from = self.returned;
+        self.waiters
+            .push_sorted(&mut self.waiting, from, key, |other| other.since > joined);
+        if self.returned.is_none() || self.waiters.prev(key) == from {
+            self.returned = Some(key);
+        }
+        self.count_in(ask);
+    }
+
+    /// Puts a permit that its owner can't use yet on the shelf, for the rest of its shelf life.
+    pub(crate) fn shelve(&mut self, permit: L::Permit, since: Instant) -> Key {
+        let phase = Phase::Granted(permit);
+        let key = self.waiters.insert(Waiter {
+            waker: None,
+            since,
+            phase,
+        });
+        let from = self.granted.back();
+        self.waiters
+            .push_sorted(&mut self.granted, from, key, |other| other.since > since);
+        key
+    }
+
+    /// Looks whether a grant has come. The slot is free afterwards if it has, or if it was refused.
+    pub(crate) fn fetch(&mut self, key: Key, waker: &Waker) -> Fetched<L::Permit> {
+        match self.waiters.get_mut(key).map(|waiter| &waiter.phase) {
+            Some(Phase::Waiting(_)) => {
+                let replaced = self.set_waker(key, waker);
+                return Fetched::Waiting { replaced };
+            }
+            Some(Phase::Lapsed) => return Fetched::Lapsed,
+            Some(Phase::Granted(_)) => self.waiters.unlink(&mut self.granted, key),
+            Some(Phase::Refused(_)) | None => {}
+        }
+        match self.waiters.remove(key) {
+            Some(Waiter {
+                phase: Phase::Granted(permit),
+                since,
+                ..
+            }) => Fetched::Granted { permit, since },
+            Some(Waiter {
+                phase: Phase::Refused(why),
+                ..
+            }) => Fetched::Refused(why),
+            _ => Fetched::Lapsed,
+        }
+    }
+
+    /// Leaves from wherever it stands. Returns the permit if one had been granted, and the waker, to
+    /// be dropped without the lock.
+    pub(crate) fn leave(&mut self, key: Key) -> (Option<L::Permit>, Option<Waker>) {
+        match self.waiters.get(key).map(|waiter| &waiter.phase) {
+            Some(&Phase::Waiting(ask)) => self.unlink(key, ask),
+            Some(Phase::Granted(_)) => self.waiters.unlink(&mut self.granted, key),
+            _ => {}
+        }
+        match self.waiters.remove(key) {
+            Some(Waiter {
+                phase: Phase::Granted(permit),
+                waker,
+                ..
+            }) => (Some(permit), waker),
+            other => (None, other.and_then(|waiter| waiter.waker)),
+        }
+    }
+
+    /// Does all that is due at `now`: takes back what was not fetched, grants, refuses.
+    ///
+    /// Returns false if `wakers` filled up first: wake them and call again.
+    #[must_use]
+    pub(crate) fn advance(
+        &mut self,
+        limiter: &mut L,
+        now: Instant,
+        max_wait: Option<Duration>,
+        wakers: &mut Wakers,
+    ) -> bool {
+        self.lapse(limiter, now);
+        self.grant(limiter, now, wakers)
+            && self.expire(now, max_wait, wakers)
+            && self.refuse_hopeless(limiter, now, max_wait, wakers)
+    }
+
+    /// When the line must be looked at next, if nothing changes until then.
+    pub(crate) fn next_look(&self, max_wait: Option<Duration>) -> Option<Instant> {
+        let shelf = self.front(&self.granted).map(|(_, first)| first.since);
+        let shelf = shelf.map(|since| clock::saturating_add(since, SHELF_LIFE));
+        let deadline = self.first_deadline(max_wait).map(|(_, deadline)| deadline);
+        [self.due, shelf, deadline].into_iter().flatten().min()
+    }
+
+    /// Remembers that some may now have to wait for too long.
+    pub(crate) fn review(&mut self) {
+        self.review = self.impatient > 0;
+    }
+
+    /// Everybody's waker, so that somebody sets the alarm again.
+    pub(crate) fn wakers(&self) -> Vec<Waker> {
+        let lists = [&self.waiting, &self.granted];
+        let waiters = lists.into_iter().flat_map(|list| self.waiters.iter(list));
+        waiters
+            .filter_map(|(_, waiter)| waiter.waker.clone())
+            .collect()
+    }
+
+    /// Takes back grants whose shelf life is over.
+    fn lapse(&mut self, limiter: &mut L, now: Instant) {
+        while let Some((key, waiter)) = self.front(&self.granted) {
+            if now < clock::saturating_add(waiter.since, SHELF_LIFE) {
+                break;
+            }
+            self.waiters.unlink(&mut self.granted, key);
+            if let Some(Phase::Granted(permit)) = self.enter(key, Phase::Lapsed, now) {
+                limiter.cancel(permit, now);
+            }
+        }
+    }
+
+    /// Grants from the head of the line, each dated when it was due.
+    fn grant(&mut self, limiter: &mut L, now: Instant, wakers: &mut Wakers) -> bool {
+        self.due = None;
+        while let Some((key, since, ask)) = self.head() {
+            if wakers.is_full() {
+                return false;
+            }
+            let earliest = self.earliest(since, now);
+            let at = match limiter.check(&ask.cost, earliest) {
+                Wait::Now => earliest,
+                Wait::Until(at) if at <= now => at,
+                Wait::Until(at) => {
+                    self.due = Some(at);
+                    break;
+                }
+                Wait::Never if ask.patience == Patience::Limited => {
+                    self.refuse(key, ask, Why::Never, now, wakers);
+                    continue;
+                }
+                Wait::Refuse(at) if at > now && ask.patience == Patience::Limited => {
+                    self.refuse(key, ask, Why::Closed, now, wakers);
+                    continue;
+                }
+                Wait::Refuse(at) => {
+                    self.due = Some(at);
+                    break;
+                }
+                Wait::Changed | Wait::Never => break,
+            };
+            // First, since it may panic: a waiter taken out of the line twice would tear it.
+            let permit = limiter.take(ask.cost, at);
+            self.last = Some(at);
+            self.unlink(key, ask);
+            self.enter(key, Phase::Granted(permit), now);
+            self.waiters.push_back(&mut self.granted, key);
+            self.wake(key, wakers);
+        }
+        true
+    }
+
+    /// The earliest date for a grant to one who waits since `since`: not before it came, not before
+    /// the grant ahead of it, and not further back than the limiter allows.
+    fn earliest(&self, since: Instant, now: Instant) -> Instant {
+        let lag = now.checked_sub(L::MAX_LAG).unwrap_or(since);
+        self.last
+            .map_or(since, |last| last.max(since))
+            .max(lag)
+            .min(now)
+    }
+
+    /// Refuses those whose time is up.
+    fn expire(&mut self, now: Instant, max_wait: Option<Duration>, wakers: &mut Wakers) -> bool {
+        while let Some(((key, ask), deadline)) = self.first_deadline(max_wait) {
+            if now < deadline {
+                break;
+            }
+            if wakers.is_full() {
+                return false;
+            }
+            self.refuse(key, ask, Why::TooLong, now, wakers);
+        }
+        true
+    }
+
+    /// Refuses those who would now have to wait for too long.
+    fn refuse_hopeless(
+        &mut self,
+        limiter: &L,
+        now: Instant,
+        max_wait: Option<Duration>,
+        wakers: &mut Wakers,
+    ) -> bool {
+        let (true, Some(max_wait)) = (self.review, max_wait) else {
+            self.review = false;
+            return true;
+        };
+        while let Some((key, ask, why)) = self.first_hopeless(limiter, now, max_wait) {
+            if wakers.is_full() {
+                return false;
+            }
+            self.refuse(key, ask, why, now, wakers);
+        }
+        self.review = false;
+        true
+    }
+
+    fn first_hopeless(
+        &self,
+        limiter: &L,
+        now: Instant,
+        max_wait: Duration,
+    ) -> Option<(Key, Ask<L::Cost>, Why)> {
+        let mut ahead = <L::Cost as Cost>::Sum::default();
+        self.in_order().find_map(|(key, waiter)| {
+            let Phase::Waiting(ask) = waiter.phase else {
+                return None;
+            };
+            let wait = limiter.predict(ahead, &ask.cost, now);
+            ask.cost.add_to(&mut ahead);
+            let deadline = clock::saturating_add(waiter.since, max_wait);
+            match wait {
+                _ if ask.patience == Patience::Endless => None,
+                Wait::Never => Some((key, ask, Why::Never)),
+                Wait::Refuse(_) => Some((key, ask, Why::Closed)),
+                Wait::Until(at) if at > deadline => Some((key, ask, Why::TooLong)),
+                _ => None,
+            }
+        })
+    }
+
+    /// The first in line who can be refused, and when it must be.
+    fn first_deadline(&self, max_wait: Option<Duration>) -> Option<Deadline<L::Cost>> {
+        let max_wait = max_wait.filter(|_| self.impatient > 0)?;
+        self.in_order()
+            .find_map(|(key, waiter)| match waiter.phase {
+                Phase::Waiting(ask) if ask.patience == Patience::Limited => {
+                    Some(((key, ask), clock::saturating_add(waiter.since, max_wait)))
+                }
+                _ => None,
+            })
+    }
+
+    fn refuse(&mut self, key: Key, ask: Ask<L::Cost>, why: Why, now: Instant, wakers: &mut Wakers) {
+        self.unlink(key, ask);
+        self.enter(key, Phase::Refused(why), now);
+        self.wake(key, wakers);
+    }
+
+    fn in_order(&self) -> impl Iterator<Item = (Key, &Waiter<L>)> {
+        self.waiters.iter(&self.waiting)
+    }
+
+    fn head(&self) -> Option<(Key, Instant, Ask<L::Cost>)> {
+        let (key, waiter) = self.front(&self.waiting)?;
+        match waiter.phase {
+            Phase::Waiting(ask) => Some((key, waiter.since, ask)),
+            _ => None,
+        }
+    }
+
+    fn front(&self, list: &List) -> Option<(Key, &Waiter<L>)> {
+        let key = list.front()?;
+        Some((key, self.waiters.get(key)?))
+    }
+
+    /// Takes one who waits out of the line.
+    fn unlink(&mut self, key: Key, ask: Ask<L::Cost>) {
+        if self.returned == Some(key) {
+            self.returned = self.waiters.prev(key);
+        }
+        self.waiters.unlink(&mut self.waiting, key);
+        ask.cost.take_from(&mut self.queued);
+        self.len -= 1;
+        self.impatient -= usize::from(ask.patience == Patience::Limited);
+    }
+
+    fn count_in(&mut self, ask: Ask<L::Cost>) {
+        ask.cost.add_to(&mut self.queued);
+        self.len += 1;
+        self.impatient += usize::from(ask.patience == Patience::Limited);
+    }
+
+    /// Puts a waiter into a phase. Returns the one it leaves.
+    fn enter(&mut self, key: Key, phase: Phase<L>, now: Instant) -> Option<Phase<L>> {
+        let waiter = self.waiters.get_mut(key)?;
+        waiter.since = now;
+        Some(std::mem::replace(&mut waiter.phase, phase))
+    }
+
+    fn set_waker(&mut self, key: Key, waker: &Waker) -> Option<Waker> {
+        let known = &mut self.waiters.get_mut(key)?.waker;
+        match known {
+            Some(known) if known.will_wake(waker) => None,
+            _ => known.replace(waker.clone()),
+        }
+    }
+
+    fn wake(&mut self, key: Key, wakers: &mut Wakers) {
+        let waiter = self.waiters.get_mut(key);
+        if let Some(waker) = waiter.and_then(|waiter| waiter.waker.take()) {
+            wakers.push(waker);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::Instant,
+};
+
+use super::lane::Lane;
+use crate::{
+    Cost, Limiter, Queue, Rejected, Snapshot, Wait, Why, clock,
+    line::{Ask, Line, Patience, Wakers},
+    rejected::Details,
+    sync::{Mutex, MutexGuard, lock},
+};
+
+/// The lock, and the lane past it.
+#[derive(Debug)]
+pub(super) struct Guarded<L: Limiter> {
+    state: Mutex<State<L>>,
+    lane: Lane,
+}
+
+impl<L: Limiter> Guarded<L> {
+    pub(super) fn new(limiter: L) -> Self {
+        let guarded = Self {
+            state: Mutex::new(State::new(limiter)),
+            lane: Lane::new(clock::now()),
+        };
+        drop(guarded.lock());
+        guarded
+    }
+
+    /// Passes by the lane, if it is open.
+    #[inline]
+    pub(super) fn pass(&self, cost: L::Cost, now: Instant) -> Option<L::Permit> {
+        let mut sum = <L::Cost as Cost>::Sum::default();
+        cost.add_to(&mut sum);
+        self.lane
+            .take(L::Cost::tokens(sum), now)
+            .then(|| L::permit(cost))?
+    }
+
+    /// Locks, and closes the lane until the lock is released.
+    pub(super) fn lock(&self) -> Locked<'_, L> {
+        let mut state = lock(&self.state);
+        let lane = &self.lane;
+        if let Some(full_at) = lane
+            .close()
+            .filter(|&full_at| state.opened != Some(full_at))
+        {
+            state.limiter.passed(full_at);
+        }
+        Locked { state, lane }
+    }
+}
+
+/// The state, locked.
+pub(super) struct Locked<'a, L: Limiter> {
+    state: MutexGuard<'a, State<L>>,
+    lane: &'a Lane,
+}
+
+impl<L: Limiter> Deref for Locked<'_, L> {
+    type Target = State<L>;
+
+    fn deref(&self) -> &State<L> {
+        &self.state
+    }
+}
+
+impl<L: Limiter> DerefMut for Locked<'_, L> {
+    fn deref_mut(&mut self) -> &mut State<L> {
+        &mut self.state
+    }
+}
+
+/// Opens the lane if nobody waits.
+impl<L: Limiter> Drop for Locked<'_, L> {
+    fn drop(&mut self) {
+        if self.line.is_empty() {
+            let pace = self.limiter.pace();
+            self.state.opened = pace.map(|pace| self.lane.open(pace));
+        }
+    }
+}
+
+/// What the lock guards.
+#[derive(Debug)]
+pub(super) struct State<L: Limiter> {
+    pub(super) limiter: L,
+    pub(super) line: Line<L>,
+    pub(super) name: Option<Arc<str>>,
+    /// What the alarm is set to, as far as anybody knows.
+    pub(super) armed: Option<Instant>,
+    /// What the lane was opened with.
+    opened: Option<Instant>,
+}
+
+impl<L: Limiter> State<L> {
+    pub(super) fn new(limiter: L) -> Self {
+        Self {
+            limiter,
+            line: Line::new(),
+            name: None,
+            armed: None,
+            opened: None,
+        }
+    }
+
+    /// Takes a permit if nobody waits and the limiter has one.
+    #[inline]
+    pub(super) fn take_if_free(&mut self, cost: L::Cost, now: Instant) -> Option<L::Permit> {
+        let free = self.line.is_empty() && self.limiter.check(&cost, now) == Wait::Now;
+        free.then(|| self.limiter.take(cost, now))
+    }
+
+    pub(super) fn advance(&mut self, now: Instant, queue: &Queue, wakers: &mut Wakers) -> bool {
+        let Self { line, limiter, .. } = self;
+        line.advance(limiter, now, queue.longest_wait(), wakers)
+    }
+
+    /// Why one who asks now may not stand in line.
+    pub(super) fn refusal(
+        &self,
+        ask: Ask<L::Cost>,
+        now: Instant,
+        queue: &Queue,
+    ) -> Option<Rejected> {
+        if ask.patience == Patience::Endless {
+            return None;
+        }
+        let why = self.objection(&ask.cost, now, queue)?;
+        Some(self.rejected(why, &ask.cost, now, now, queue))
+    }
+
+    fn objection(&self, cost: &L::Cost, now: Instant, queue: &Queue) -> Option<Why> {
+        let predicted = self.predict(cost, now);
+        let until = match predicted.and(self.limiter.check(cost, now)) {
+            Wait::Never => return Some(Why::Never),
+            Wait::Refuse(_) => return Some(Why::Closed),
+            _ => predicted.at().unwrap_or(now),
+        };
+        match queue.longest_wait() {
+            Some(max) if max.is_zero() || until > clock::saturating_add(now, max) => {
+                Some(Why::TooLong)
+            }
+            _ if !queue.has_room(self.line.len()) => Some(Why::Full),
+            _ => None,
+        }
+    }
+
+    pub(super) fn rejected(
+        &self,
+        why: Why,
+        cost: &L::Cost,
+        joined: Instant,
+        now: Instant,
+        queue: &Queue,
+    ) -> Rejected {
+        let at = self.predict(cost, now).at().filter(|_| why != Why::Never);
+        let retry_after = at.map(|at| at.saturating_duration_since(now));
+        Rejected::new(Details {
+            why,
+            name: self.name.clone(),
+            retry_after,
+            waited: now.saturating_duration_since(joined),
+            max_wait: queue.longest_wait(),
+            snapshot: self.snapshot(now),
+        })
+    }
+
+    /// How long the wait is for one who joins now, to tell whether a change has made it longer.
+    pub(super) fn outlook(&self, now: Instant) -> Option<Instant> {
+        self.predict(&L::Cost::ONE, now).at()
+    }
+
+    pub(super) fn snapshot(&self, now: Instant) -> Snapshot {
+        let mut snapshot = Snapshot {
+            waiting: self.line.len(),
+            waiting_cost: L::Cost::tokens(self.line.queued()),
+            ..Snapshot::default()
+        };
+        self.limiter.describe(&mut snapshot, now);
+        snapshot
+    }
+
+    /// Whether the alarm must be set, or set to an earlier time. One that rings too early does no
+    /// harm: it is set again then.
+    pub(super) fn needs_alarm(&self, queue: &Queue) -> bool {
+        let target = self.line.next_look(queue.longest_wait());
+        target.is_some_and(|target| self.armed.is_none_or(|armed| target < armed))
+    }
+
+    /// What to set the alarm to.
+    pub(super) fn arm(&mut self, queue: &Queue) -> Option<Instant> {
+        self.armed = self.line.next_look(queue.longest_wait());
+        self.armed
+    }
+
+    pub(super) fn predict(&self, cost: &L::Cost, now: Instant) -> Wait {
+        self.limiter.predict(self.line.queued(), cost, now)
+    }
+}

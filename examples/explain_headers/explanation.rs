@@ -109,8 +109,8 @@ impl Explanation {
 
     fn pace(&self) -> Option<String> {
         match self.signals.pace(&Pacing::default())? {
-            Pace::Rate { events, per } => Some(format!(
-                "{events} requests in {per:?}: nine tenths of what remains, spread evenly"
+            Pace::Rate { events, period } => Some(format!(
+                "{events} requests in {period:?}: nine tenths of what remains, spread evenly"
             )),
             _ => None,
         }

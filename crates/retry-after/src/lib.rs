@@ -4,6 +4,6 @@
 mod signals;
 
 pub use self::signals::{
-    Cause, Clock, Directive, Form, InvalidPacing, Limit, Pace, Pacing, Profile, Reading,
-    ResetFormat, ResetHeader, Signals, Source, Unread, emit,
+    Cause, Clock, Directive, Form, Limit, Pace, Pacing, Profile, Reading, ResetFormat, ResetHeader,
+    Signals, Source, Unread, emit,
 };

@@ -229,7 +229,7 @@ fn check(signals: &Signals) -> Result<(), TestCaseError> {
         prop_assert!(!reading.to_string().is_empty());
     }
     match signals.pace(&Pacing::default()) {
-        Some(Pace::Rate { events, per }) => prop_assert!(events > 0 && !per.is_zero()),
+        Some(Pace::Rate { events, period }) => prop_assert!(events > 0 && !period.is_zero()),
         Some(Pace::Pause(time)) => prop_assert_eq!(time, signals.wait()),
         None => {}
     }
@@ -426,10 +426,10 @@ proptest! {
             ("x-ratelimit-reset", &reset.to_string()),
         ]);
         let pace = signals.pace(&Pacing::new(safety, 0.0, max_rate).unwrap());
-        let Some(Pace::Rate { events, per }) = pace else {
+        let Some(Pace::Rate { events, period }) = pace else {
             return Err(TestCaseError::fail("no rate"));
         };
-        let rate = f64::from(events) / per.as_secs_f64();
+        let rate = f64::from(events) / period.as_secs_f64();
         prop_assert!(rate <= max_rate * (1.0 + f64::EPSILON));
         #[expect(clippy::cast_precision_loss, reason = "a law about floats")]
         let even = remaining as f64 / reset.max(1) as f64;

@@ -292,6 +292,13 @@ fn a_profile_may_know_what_to_do_when_nothing_is_said() {
 }
 
 #[test]
+fn signals_and_profiles_can_be_used_anywhere() {
+    fn anywhere<T: Send + Sync + Unpin + 'static>() {}
+    anywhere::<Signals>();
+    anywhere::<Profile>();
+}
+
+#[test]
 fn every_name_of_a_profile_has_one_and_no_other_does() {
     for name in Profile::names() {
         assert_eq!(Profile::named(name).unwrap().name(), name);
@@ -301,7 +308,7 @@ fn every_name_of_a_profile_has_one_and_no_other_does() {
 
 fn rate(signals: &Signals, safety: f64) -> Option<f64> {
     match signals.pace(&Pacing::new(safety, 0.0, f64::INFINITY).unwrap())? {
-        Pace::Rate { events, per } => Some(f64::from(events) / per.as_secs_f64()),
+        Pace::Rate { events, period } => Some(f64::from(events) / period.as_secs_f64()),
         Pace::Pause(_) => None,
     }
 }
@@ -353,14 +360,14 @@ fn the_pace_stays_within_its_bounds() {
     let once_in = |seconds| {
         Some(Pace::Rate {
             events: 1,
-            per: Duration::from_secs(seconds),
+            period: Duration::from_secs(seconds),
         })
     };
     assert_eq!(pace(0.0, 0.01), once_in(100));
     assert_eq!(pace(0.25, 1.0), once_in(4));
     let even = Pace::Rate {
         events: 10,
-        per: Duration::from_secs(200),
+        period: Duration::from_secs(200),
     };
     assert_eq!(pace(0.0, 1.0), Some(even));
 }
@@ -407,7 +414,7 @@ fn a_pacing_that_makes_no_sense_is_refused_by_name_value_and_rule() {
             0.9,
             2.0,
             1.0,
-            "max_rate is 1, but must not be less than min_rate",
+            "max_rate is 1, but must be at least min_rate",
         ),
     ] {
         assert_eq!(Pacing::new(safety, min, max).unwrap_err().to_string(), text);

@@ -26,7 +26,7 @@ use http::{HeaderMap, StatusCode};
 pub use self::{
     cause::{Cause, Directive},
     limit::Limit,
-    pace::{InvalidPacing, Pace, Pacing},
+    pace::{Pace, Pacing},
     profile::{Profile, ResetFormat, ResetHeader},
     reading::{Clock, Form, Reading, Source, Unread},
 };

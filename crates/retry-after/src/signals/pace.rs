@@ -1,4 +1,6 @@
-use std::{fmt, time::Duration};
+use std::time::Duration;
+
+use tower_throttle_core::Invalid;
 
 use super::{Signals, limit::Limit};
 
@@ -14,7 +16,7 @@ pub struct Pacing {
 
 /// At what pace to go on.
 ///
-/// The rate is neutral: `Rate::per(events, per)` of the token bucket takes it as it is.
+/// The rate is neutral: `Rate::per(events, period)` of the token bucket takes it as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
     /// Not at all for so long; `None` if there is no telling how long, and one's own backoff has to
@@ -25,16 +27,8 @@ pub enum Pace {
         /// How many requests.
         events: u32,
         /// In how long.
-        per: Duration,
+        period: Duration,
     },
-}
-
-/// A [`Pacing`] that makes no sense.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct InvalidPacing {
-    field: &'static str,
-    value: f64,
-    rule: &'static str,
 }
 
 /// A quota is never taken to be replenished sooner than this (khive): dividing by less gives absurd
@@ -59,29 +53,30 @@ impl Pacing {
     ///
     /// # Errors
     ///
-    /// `safety` must be above 0 and at most 1, `min_rate` finite and not negative, `max_rate` above 0
-    /// and not less than `min_rate`.
+    /// [`Invalid`] unless `safety` is above 0 and at most 1, `min_rate` finite and not negative, and
+    /// `max_rate` above 0 and at least `min_rate`.
     ///
     /// ```
     /// use tower_throttle_retry_after::Pacing;
     ///
-    /// let pacing = Pacing::new(Pacing::SAFETY, 0.0, 50.0)?;
+    /// assert!(Pacing::new(Pacing::SAFETY, 0.0, 50.0).is_ok());
     /// let error = Pacing::new(Pacing::SAFETY, 2.0, 1.0).unwrap_err();
-    /// assert_eq!(error.to_string(), "max_rate is 1, but must not be less than min_rate");
-    /// # Ok::<(), tower_throttle_retry_after::InvalidPacing>(())
+    /// assert_eq!(error.to_string(), "max_rate is 1, but must be at least min_rate");
     /// ```
-    pub fn new(safety: f64, min_rate: f64, max_rate: f64) -> Result<Self, InvalidPacing> {
-        let check = |field, value, holds, rule| match holds {
-            true => Ok(()),
-            false => Err(InvalidPacing { field, value, rule }),
-        };
-        let partial = safety > 0.0 && safety <= 1.0;
-        check("safety", safety, partial, "be above 0 and at most 1")?;
-        let finite = min_rate >= 0.0 && min_rate.is_finite();
-        check("min_rate", min_rate, finite, "be finite and not negative")?;
-        check("max_rate", max_rate, max_rate > 0.0, "be above 0")?;
-        let ordered = max_rate >= min_rate;
-        check("max_rate", max_rate, ordered, "not be less than min_rate")?;
+    pub fn new(safety: f64, min_rate: f64, max_rate: f64) -> Result<Self, Invalid> {
+        let refused = |field, value: f64, rule| Err(Invalid::new(field, value, rule));
+        if !(safety > 0.0 && safety <= 1.0) {
+            return refused("safety", safety, "above 0 and at most 1");
+        }
+        if !(min_rate >= 0.0 && min_rate.is_finite()) {
+            return refused("min_rate", min_rate, "finite and not negative");
+        }
+        if max_rate.is_nan() || max_rate <= 0.0 {
+            return refused("max_rate", max_rate, "above 0");
+        }
+        if max_rate < min_rate {
+            return refused("max_rate", max_rate, "at least min_rate");
+        }
         Ok(Self {
             safety,
             min_rate,
@@ -93,19 +88,19 @@ impl Pacing {
     fn spread(&self, left: u64, reset: u128) -> Pace {
         let events = u32::try_from(left).unwrap_or(u32::MAX);
         // If there are more than fit: as many as fit, in as much less time.
-        let per = (reset * u128::from(events)).div_ceil(u128::from(left));
+        let period = (reset * u128::from(events)).div_ceil(u128::from(left));
         let stretch = interval(self.safety);
-        let per = per.saturating_mul(stretch).div_ceil(NS_PER_SECOND);
-        self.clamp(events, per)
+        let period = period.saturating_mul(stretch).div_ceil(NS_PER_SECOND);
+        self.clamp(events, period)
     }
 
-    fn clamp(&self, events: u32, per: u128) -> Pace {
+    fn clamp(&self, events: u32, period: u128) -> Pace {
         let (shortest, longest) = (interval(self.max_rate), interval(self.min_rate));
         let times = u128::from(events);
-        match per {
-            per if per < times.saturating_mul(shortest) => Pace::rate(1, shortest),
-            per if per > times.saturating_mul(longest) => Pace::rate(1, longest),
-            per => Pace::rate(events, per),
+        match period {
+            period if period < times.saturating_mul(shortest) => Pace::rate(1, shortest),
+            period if period > times.saturating_mul(longest) => Pace::rate(1, longest),
+            period => Pace::rate(events, period),
         }
     }
 }
@@ -121,9 +116,9 @@ impl Default for Pacing {
 }
 
 impl Pace {
-    fn rate(events: u32, per: u128) -> Self {
-        let per = u64::try_from(per).map_or(Duration::MAX, Duration::from_nanos);
-        Self::Rate { events, per }
+    fn rate(events: u32, period: u128) -> Self {
+        let period = u64::try_from(period).map_or(Duration::MAX, Duration::from_nanos);
+        Self::Rate { events, period }
     }
 }
 
@@ -155,11 +150,11 @@ impl Signals {
     /// let signals = Signals::read(&headers, StatusCode::OK, &Profile::generic(), UNIX_EPOCH);
     ///
     /// let pace = signals.pace(&Pacing::new(0.5, 0.0, 10.0)?);
-    /// assert_eq!(pace, Some(Pace::Rate { events: 80, per: Duration::from_secs(80) }));
+    /// assert_eq!(pace, Some(Pace::Rate { events: 80, period: Duration::from_secs(80) }));
     ///
     /// let slower = signals.pace(&Pacing::new(0.5, 0.0, 0.5)?);
-    /// assert_eq!(slower, Some(Pace::Rate { events: 1, per: Duration::from_secs(2) }));
-    /// # Ok::<(), tower_throttle_retry_after::InvalidPacing>(())
+    /// assert_eq!(slower, Some(Pace::Rate { events: 1, period: Duration::from_secs(2) }));
+    /// # Ok::<(), tower_throttle_core::Invalid>(())
     /// ```
     #[must_use]
     pub fn pace(&self, pacing: &Pacing) -> Option<Pace> {
@@ -201,12 +196,3 @@ fn interval(rate: f64) -> u128 {
     };
     interval.as_nanos() + u128::from(interval.as_secs_f64() < exact)
 }
-
-impl fmt::Display for InvalidPacing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { field, value, rule } = self;
-        write!(f, "{field} is {value}, but must {rule}")
-    }
-}
-
-impl std::error::Error for InvalidPacing {}

@@ -1,0 +1,9 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod signals;
+
+pub use self::signals::{
+    Cause, Clock, Directive, Form, Limit, Pace, Pacing, Profile, Reading, ResetFormat, ResetHeader,
+    Signals, Source, Unread, emit,
+};

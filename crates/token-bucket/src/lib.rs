@@ -2,7 +2,6 @@
 
 mod bucket;
 mod layer;
-mod level;
 mod rate;
 mod shared;
 mod time;

@@ -7,8 +7,9 @@
 /// run of the newest ones:
 ///
 /// ```text
-///  number  1 ················ gone ├──── newest ────┤ inflow
-///                 ▒▒▒▒                                 ▒ came back: its number is above `oldest`
+///             gone ─╮                        ╭─ inflow: gone + newest
+///  ──────┼╌╌╌▒╌╌▒▒╌╌┼████████████████████████┤
+///        ╰─ oldest  ╰──────── newest ────────╯        ▒ came back
 /// ```
 ///
 /// A unit that is given back takes its old place. If `cap` newer ones flowed in meanwhile, then the
@@ -19,7 +20,7 @@
 /// Why not simply add what is given back, up to `cap`? Then requests that take, dawdle and give
 /// back in turns collect units without end, and spend them all at once.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Level {
+pub(super) struct Level {
     /// How many units the unbroken run has; negative in debt.
     newest: i128,
     /// The number of the last unit before the run.
@@ -36,13 +37,13 @@ pub(crate) struct Level {
 
 /// Where units were taken: all of them have numbers above `number`.
 #[derive(Debug)]
-pub(crate) struct Mark {
-    number: i128,
-    scale: u32,
+pub(super) struct Mark {
+    pub(super) number: i128,
+    pub(super) scale: u32,
 }
 
 impl Level {
-    pub(crate) fn new(units: i128) -> Self {
+    pub(super) fn new(units: i128) -> Self {
         Self {
             newest: units,
             gone: 0,
@@ -55,13 +56,13 @@ impl Level {
 
     /// Units that could be taken.
     #[inline]
-    pub(crate) fn units(&self) -> i128 {
+    pub(super) fn units(&self) -> i128 {
         self.newest.saturating_add(self.back)
     }
 
     /// Whether `need`, which fits, can be taken once `inflow` has flowed in.
     #[inline]
-    pub(crate) fn has(&self, need: i128, inflow: i128, cap: i128) -> bool {
+    pub(super) fn has(&self, need: i128, inflow: i128, cap: i128) -> bool {
         self.newest + inflow >= need || self.back > 0 && self.has_back(need, inflow, cap)
     }
 
@@ -69,7 +70,7 @@ impl Level {
     ///
     /// Exact if nothing is ahead or nothing came back; else the fewest, as it isn't known whether
     /// what came back is still there when its turn comes.
-    pub(crate) fn shortfall(&self, ahead: i128, need: i128, cap: i128) -> i128 {
+    pub(super) fn shortfall(&self, ahead: i128, need: i128, cap: i128) -> i128 {
         let missing = ahead.saturating_add(need).saturating_sub(self.units());
         let kept = self.oldest.saturating_sub(self.lost(cap));
         if ahead == 0 && self.back > 0 && missing > kept {
@@ -80,7 +81,7 @@ impl Level {
 
     /// Lets units flow in: fewer than 2^126.
     #[inline]
-    pub(crate) fn gain(&mut self, units: i128, cap: i128) {
+    pub(super) fn gain(&mut self, units: i128, cap: i128) {
         self.newest += units;
         if self.newest > cap {
             self.gone = self.gone.saturating_add(self.newest - cap);
@@ -93,7 +94,7 @@ impl Level {
 
     /// Takes units, more than there are if need be.
     #[inline]
-    pub(crate) fn take(&mut self, units: i128) -> Mark {
+    pub(super) fn take(&mut self, units: i128) -> Mark {
         let number = if self.back > 0 {
             self.oldest
         } else {
@@ -113,7 +114,7 @@ impl Level {
     }
 
     /// Undoes a take.
-    pub(crate) fn give_back(&mut self, mark: &Mark, units: i128, cap: i128) {
+    pub(super) fn give_back(&mut self, mark: &Mark, units: i128, cap: i128) {
         let number = self.place(mark, units);
         self.oldest = if self.back > 0 {
             self.oldest.min(number)
@@ -130,19 +131,25 @@ impl Level {
     }
 
     /// How many units must flow in until the bucket is full.
-    pub(crate) fn room(&self, cap: i128) -> i128 {
+    pub(super) fn room(&self, cap: i128) -> i128 {
         cap.saturating_sub(self.newest)
     }
 
     /// Fills the bucket.
     #[inline]
-    pub(crate) fn fill(&mut self, cap: i128) {
+    pub(super) fn fill(&mut self, cap: i128) {
         self.newest = cap;
         self.back = 0;
     }
 
-    /// Changes what a unit is: `from` of the old ones are `to` of the new ones.
-    pub(crate) fn rescale(&mut self, from: u64, to: u64) {
+    /// Changes how many units fit. Those that are left count as new.
+    pub(super) fn resize(&mut self, cap: i128) {
+        self.newest = self.units().min(cap);
+        self.back = 0;
+    }
+
+    /// Changes what a unit is: `from` of the old ones are `to` of the new ones, and count as new.
+    pub(super) fn rescale(&mut self, from: u64, to: u64) {
         self.newest = scale(self.units(), from, to);
         self.back = 0;
         self.free = self.gone;
@@ -199,4 +206,109 @@ fn scale(units: i128, from: u64, to: u64) -> i128 {
     // The remainder is below 2^64, so the product is below 2^128.
     let part = units.rem_euclid(from).unsigned_abs() * to.unsigned_abs() / from.unsigned_abs();
     whole.saturating_add(part as i128)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAP: i128 = 10;
+
+    fn full() -> Level {
+        Level::new(CAP)
+    }
+
+    #[test]
+    fn what_comes_back_at_once_leaves_no_trace() {
+        let mut level = full();
+        let marks = [level.take(3), level.take(0), level.take(4)];
+
+        for (mark, units) in marks.iter().zip([3, 0, 4]) {
+            level.give_back(mark, units, CAP);
+        }
+
+        assert_eq!((level.newest, level.gone, level.back), (CAP, 0, 0));
+    }
+
+    #[test]
+    fn what_came_back_is_lost_when_so_many_newer_ones_flowed_in() {
+        let mut level = full();
+        let dropped = level.take(3);
+        level.take(7);
+        level.give_back(&dropped, 3, CAP);
+        assert_eq!(level.units(), 3);
+
+        level.gain(2, CAP);
+        assert_eq!(level.units(), 3, "two new ones, and one of the old");
+        level.gain(4, CAP);
+        assert_eq!(level.units(), 6, "all are new");
+    }
+
+    #[test]
+    fn what_came_back_is_taken_first() {
+        let mut level = full();
+        let dropped = level.take(3);
+        level.take(7);
+        level.give_back(&dropped, 3, CAP);
+        level.gain(1, CAP);
+
+        level.take(2);
+
+        assert_eq!((level.back, level.newest), (0, 1));
+    }
+
+    #[test]
+    fn a_take_from_both_comes_back_as_old_as_the_oldest() {
+        let mut level = full();
+        let dropped = level.take(3);
+        level.take(5);
+        level.give_back(&dropped, 3, CAP);
+
+        let both = level.take(4);
+        assert_eq!(both.number, 0);
+        level.give_back(&both, 4, CAP);
+
+        assert_eq!(level.units(), 5);
+        level.gain(3, CAP);
+        assert_eq!(level.units(), 5);
+    }
+
+    #[test]
+    fn in_other_units_it_is_as_much_rounded_down() {
+        let cases = [
+            (7, 10, 3, 2),
+            (10, 10, 3, 3),
+            (-1, 10, 3, -1),
+            (-10, 10, 3, -3),
+            (i128::MAX, 1, u64::MAX, i128::MAX),
+        ];
+        for (units, from, to, scaled) in cases {
+            assert_eq!(scale(units, from, to), scaled, "{units} of {from} in {to}");
+        }
+    }
+
+    #[test]
+    fn old_units_come_back_as_new_ones_but_each_once() {
+        let mut level = full();
+        let marks = [level.take(4), level.take(4)];
+        level.rescale(1, 10);
+
+        for mark in &marks {
+            level.give_back(mark, 40, 10 * CAP);
+        }
+
+        assert_eq!(level.units(), 100);
+    }
+
+    #[test]
+    fn a_bucket_that_was_full_since_takes_nothing_back() {
+        let mut level = full();
+        let stuck = level.take(4);
+
+        level.fill(CAP);
+        level.take(9);
+        level.give_back(&stuck, 4, CAP);
+
+        assert_eq!(level.units(), 1);
+    }
 }

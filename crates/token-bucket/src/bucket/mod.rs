@@ -1,12 +1,13 @@
+mod level;
+mod limiter;
+
 use std::time::{Duration, Instant};
 
-use tower_throttle_core::{Invalid, Limiter, Snapshot, Wait};
+use tower_throttle_core::Invalid;
 
-use crate::{
-    Rate,
-    level::{Level, Mark},
-    time::later,
-};
+use self::level::Level;
+pub use self::limiter::TokenPermit;
+use crate::Rate;
 
 /// Lets requests through at a [`Rate`], and up to a *burst* of them at once after a pause.
 ///
@@ -14,25 +15,32 @@ use crate::{
 /// it costs. With a burst of 3:
 ///
 /// ```text
-///  offered   ||||||           |    |  ||||
-///  admitted  |||   |   |   |  |    |  |||   |
-///  level     3  0             0  1 0  2   0          3 at once, then one per interval
+///  time      0   1   2   3   4   5   6   7   8   9     in units of what one token takes
+///  offered   6                           4
+///  admitted  3   1   1   1               3   1
+///  level     0   0   0   0   1   2   3   0   0   1
 /// ```
 ///
-/// In any time `T`, requests of at most `burst + rate · T` tokens are admitted: the leaky bucket as
-/// a meter, or generic cell rate algorithm, of ITU-T I.371 and ATM Forum TM 4.1 §4.4.2, in exact
-/// integers.
+/// In any time `T`, requests of at most `burst + rate · T` tokens are admitted. This is the leaky
+/// bucket as a meter, or generic cell rate algorithm, of ITU-T I.371, in exact integers: an instant
+/// between two nanoseconds is rounded up.
 ///
 /// The default burst is 1: requests are spread evenly, and a start is no exception. A burst of `n`
 /// per period looks natural, but lets up to `2 · n` requests through in the first period.
 ///
+/// # Cancel safety
+///
+/// Tokens of a request that was never sent come back as if they had not been taken: those that would
+/// have overflowed meanwhile are lost. So what is *sent* keeps the promise too, however long permits
+/// are held and given back.
+///
 /// # Cost
 ///
-/// No allocation; no division unless a request must wait.
+/// 176 bytes. No allocation; no division unless a request must wait.
 ///
 /// # Choosing
 ///
-/// Use a [`SlidingWindow`](crate::SlidingWindow) instead if a server counts requests in a window of
+/// Most callers should use this one. Use a [`SlidingWindow`](crate::SlidingWindow) instead if a server counts requests in a window of
 /// time and one too many is not forgiven.
 ///
 /// # Example
@@ -77,21 +85,6 @@ pub enum OverBurst {
     /// It waits until the bucket is full, then takes its whole cost. The level goes below zero, and
     /// later requests wait until the debt is paid off.
     Borrow,
-}
-
-/// Tokens that were taken from a [`TokenBucket`].
-#[derive(Debug)]
-pub struct TokenPermit {
-    tokens: u32,
-    mark: Mark,
-}
-
-impl TokenPermit {
-    /// How many tokens were taken.
-    #[must_use]
-    pub fn tokens(&self) -> u32 {
-        self.tokens
-    }
 }
 
 /// How to make a bucket. The order of these calls does not matter; each starts the bucket afresh
@@ -180,7 +173,7 @@ impl TokenBucket {
         let burst = at_least_one(tokens)?;
         self.settle(now);
         self.burst = burst;
-        self.level.gain(0, self.cap());
+        self.level.resize(self.cap());
         self.foresee();
         Ok(())
     }
@@ -211,52 +204,6 @@ impl TokenBucket {
     pub fn level(&self, now: Instant) -> i64 {
         let tokens = self.level_at(now).units().div_euclid(self.units(1));
         i64::try_from(tokens).unwrap_or(i64::MIN)
-    }
-
-    #[inline]
-    fn wait(&self, ahead: u64, cost: u32, now: Instant) -> Wait {
-        if cost > self.burst && self.over_burst == OverBurst::Refuse {
-            return Wait::Never;
-        }
-        let need = self.units(cost.min(self.burst));
-        if ahead == 0 && (self.is_full(now) || cost == 0 || self.has(need, now)) {
-            return Wait::Now;
-        }
-        self.wait_for(ahead, cost, now)
-    }
-
-    #[inline]
-    fn has(&self, need: i128, now: Instant) -> bool {
-        self.level.units() >= need || self.level.has(need, self.inflow(now), self.cap())
-    }
-
-    fn wait_for(&self, ahead: u64, cost: u32, now: Instant) -> Wait {
-        let (level, cap) = (self.level_at(now), self.cap());
-        let nanos = if cap == self.units(1) && self.over_burst == OverBurst::Refuse {
-            // Each of them waits for a full bucket, and for a whole number of nanoseconds.
-            let others = ahead.saturating_add(cost.into()) - 1;
-            let first = self.nanos_for(level.shortfall(0, cap, cap));
-            first + u128::from(others) * u128::from(self.interval)
-        } else {
-            let need = self.units(cost.min(self.burst));
-            self.nanos_for(level.shortfall(self.units_ahead(ahead, cost), need, cap))
-        };
-        if nanos == 0 {
-            return Wait::Now;
-        }
-        Wait::until(later(now.max(self.at), nanos), now)
-    }
-
-    /// What must be taken before a request has its turn.
-    fn units_ahead(&self, ahead: u64, cost: u32) -> i128 {
-        // A free request doesn't wait until the debt of the one before it is paid off.
-        let may_borrow = cost == 0 && self.over_burst == OverBurst::Borrow;
-        let ahead = if may_borrow {
-            ahead.min(self.burst.into())
-        } else {
-            ahead
-        };
-        i128::from(ahead).saturating_mul(self.units(1))
     }
 
     /// The level at `now`; an instant before the last take counts as that of the last take.
@@ -322,48 +269,6 @@ impl TokenBucket {
     }
 }
 
-impl Limiter for TokenBucket {
-    type Cost = u32;
-    type Permit = TokenPermit;
-    type Feedback = ();
-
-    const COMPLETES: bool = false;
-
-    #[inline]
-    fn check(&self, cost: &u32, now: Instant) -> Wait {
-        self.wait(0, *cost, now)
-    }
-
-    /// Takes the tokens, even if there are fewer: that leaves a debt.
-    #[inline]
-    fn take(&mut self, cost: u32, at: Instant) -> TokenPermit {
-        self.settle(at);
-        let mark = self.level.take(self.units(cost));
-        self.postpone(cost);
-        TokenPermit { tokens: cost, mark }
-    }
-
-    /// Gives the tokens back, unless the bucket would have overflowed without the request.
-    fn cancel(&mut self, permit: TokenPermit, _now: Instant) {
-        self.level
-            .give_back(&permit.mark, self.units(permit.tokens), self.cap());
-    }
-
-    /// Exact, but for two things. A request that needs a full bucket is due at the next whole
-    /// nanosecond, and what flows in meanwhile is lost: with a burst above 1, those ahead may be later
-    /// than predicted by a nanosecond each. And if tokens were given back, the answer is the earliest
-    /// that is possible.
-    fn predict(&self, ahead: u64, cost: &u32, now: Instant) -> Wait {
-        self.wait(ahead, *cost, now)
-    }
-
-    fn describe(&self, snapshot: &mut Snapshot, now: Instant) {
-        snapshot.level = Some(self.level(now));
-        snapshot.burst = Some(self.burst);
-        snapshot.rate = Some(self.rate.as_per_second_f64());
-    }
-}
-
 fn after(start: Instant, nanos: u64) -> Option<Instant> {
     start.checked_add(Duration::from_nanos(nanos))
 }
@@ -373,5 +278,124 @@ fn at_least_one(burst: u32) -> Result<u32, Invalid> {
         Err(Invalid::new("burst", burst, "at least 1"))
     } else {
         Ok(burst)
+    }
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "some instant is needed to begin with"
+)]
+mod tests {
+    use tower_throttle_core::{Limiter, Wait};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn drained(rate: Rate, burst: u32, now: Instant) -> TokenBucket {
+        TokenBucket::new(rate, now).burst(burst).initial_level(0)
+    }
+
+    #[test]
+    fn the_order_of_setters_does_not_matter() {
+        let t0 = Instant::now();
+        let new = || TokenBucket::new(Rate::per_second(1), t0);
+
+        let a = new()
+            .burst(10)
+            .initial_level(7)
+            .over_burst(OverBurst::Borrow);
+        let b = new()
+            .over_burst(OverBurst::Borrow)
+            .initial_level(7)
+            .burst(10);
+
+        assert_eq!((a.level(t0), b.level(t0)), (7, 7));
+        assert_eq!(a.check(&11, t0), b.check(&11, t0));
+    }
+
+    #[test]
+    fn a_bucket_starts_as_full_as_asked() {
+        let t0 = Instant::now();
+        let bucket = TokenBucket::new(Rate::per_second(1), t0).burst(10);
+
+        let cases = [(0, 0), (4, 4), (10, 10), (11, 10), (u32::MAX, 10)];
+        for (initial, level) in cases {
+            assert_eq!(bucket.clone().initial_level(initial).level(t0), level);
+        }
+        assert_eq!(bucket.level(t0), 10);
+    }
+
+    #[test]
+    fn a_burst_of_zero_is_refused_by_name() {
+        let t0 = Instant::now();
+        let mut bucket = TokenBucket::new(Rate::per_second(1), t0);
+        let sentence = "burst is 0, but must be at least 1";
+
+        assert_eq!(bucket.set_burst(0, t0).unwrap_err().to_string(), sentence);
+        assert_eq!(bucket.burst_size(), 1);
+        assert_eq!(bucket.try_burst(0).unwrap_err().to_string(), sentence);
+    }
+
+    #[test]
+    #[should_panic = "burst is 0, but must be at least 1"]
+    fn a_burst_of_zero_panics_with_the_same_sentence() {
+        let _ = TokenBucket::new(Rate::per_second(1), Instant::now()).burst(0);
+    }
+
+    #[test]
+    fn time_that_has_passed_counts_at_the_old_rate() {
+        let t0 = Instant::now();
+        let mut bucket = drained(Rate::per_second(1), 20_000, t0);
+
+        bucket.set_rate(Rate::per_second(1000), t0 + 10 * SECOND);
+
+        assert_eq!(bucket.level(t0 + 10 * SECOND), 10);
+        assert_eq!(bucket.level(t0 + 11 * SECOND), 1010);
+    }
+
+    #[test]
+    fn a_fraction_of_a_token_survives_a_change_of_rate() {
+        let t0 = Instant::now();
+        let mut bucket = drained(Rate::per_minute(60), 5, t0);
+        let half = t0 + SECOND / 2;
+
+        bucket.set_rate(Rate::per_second(1), half);
+
+        assert_eq!(bucket.check(&1, half), Wait::Until(t0 + SECOND));
+    }
+
+    #[test]
+    fn a_smaller_burst_spills_what_no_longer_fits() {
+        let t0 = Instant::now();
+        let mut bucket = TokenBucket::new(Rate::per_second(1), t0).burst(10);
+
+        bucket.set_burst(3, t0).unwrap();
+        assert_eq!(bucket.level(t0), 3);
+
+        bucket.set_burst(10, t0).unwrap();
+        assert_eq!(bucket.level(t0), 3);
+    }
+
+    #[test]
+    fn a_refill_forgets_debts() {
+        let t0 = Instant::now();
+        let mut bucket = TokenBucket::new(Rate::per_second(1), t0).burst(10);
+        bucket.take(25, t0);
+
+        bucket.refill(t0);
+
+        assert_eq!(bucket.level(t0), 10);
+    }
+
+    #[test]
+    fn the_level_is_rounded_down_in_debt_too() {
+        let t0 = Instant::now();
+        let mut bucket = TokenBucket::new(Rate::per_second(1), t0).burst(2);
+        bucket.take(4, t0);
+
+        assert_eq!(bucket.level(t0 + SECOND / 2), -2);
+        assert_eq!(bucket.level(t0 + SECOND), -1);
     }
 }

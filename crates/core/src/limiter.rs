@@ -20,7 +20,7 @@ use crate::{Cost, Snapshot};
 ///            ▼                                               │
 ///  check ────┴─▶ Now ──▶ take ──▶ permit ──▶ sent ──▶ complete(permit, feedback)
 ///     │                            │           └ dropped in flight ▶ complete(permit, None)
-///     └─▶ Never: rejected          └ never sent ▶ cancel(permit)
+///     └─▶ Never / Refuse: rejected └ never sent ▶ cancel(permit)
 /// ```
 ///
 /// # Laws
@@ -142,6 +142,9 @@ pub enum Wait {
     Until(Instant),
     /// When a permit comes back, or a setting changes: nobody knows when.
     Changed,
+    /// Not now, and it is not worth waiting: whoever asks before this instant is refused, and told
+    /// to come back then.
+    Refuse(Instant),
     /// Not with these settings, however long it waits.
     Never,
 }
@@ -162,9 +165,19 @@ impl Wait {
     pub fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Never, _) | (_, Self::Never) => Self::Never,
+            (Self::Refuse(a), Self::Refuse(b)) => Self::Refuse(a.max(b)),
+            (Self::Refuse(at), _) | (_, Self::Refuse(at)) => Self::Refuse(at),
             (Self::Changed, _) | (_, Self::Changed) => Self::Changed,
             (Self::Until(a), Self::Until(b)) => Self::Until(a.max(b)),
             (Self::Now, wait) | (wait, Self::Now) => wait,
+        }
+    }
+
+    /// When it is worth asking again, if that is known.
+    pub(crate) fn at(self) -> Option<Instant> {
+        match self {
+            Self::Until(at) | Self::Refuse(at) => Some(at),
+            Self::Now | Self::Changed | Self::Never => None,
         }
     }
 
@@ -174,6 +187,28 @@ impl Wait {
             (Self::Changed, known) | (known, Self::Changed) => known,
             (a, b) => a.and(b),
         }
+    }
+}
+
+/// No limit: every request passes. The neutral element of a pair.
+impl Limiter for () {
+    type Cost = ();
+    type Permit = ();
+    type Feedback = ();
+
+    const COMPLETES: bool = false;
+    const MAX_LAG: Duration = Duration::MAX;
+
+    fn check(&self, _cost: &(), _now: Instant) -> Wait {
+        Wait::Now
+    }
+
+    fn take(&mut self, _cost: (), _at: Instant) {}
+
+    fn cancel(&mut self, _permit: (), _now: Instant) {}
+
+    fn predict(&self, _ahead: (), _cost: &(), _now: Instant) -> Wait {
+        Wait::Now
     }
 }
 

@@ -12,6 +12,8 @@ pub enum Why {
     Full,
     /// It asks for more than the limiter can ever give.
     Never,
+    /// Nobody passes for now, and for longer than is worth waiting.
+    Closed,
 }
 
 /// The error of a request that a limiter refused.
@@ -96,6 +98,7 @@ impl fmt::Display for Rejected {
         match (self.0.why, self.0.max_wait) {
             (Why::Full, _) => write!(f, ": {} already wait", self.0.snapshot.waiting)?,
             (Why::Never, _) => f.write_str(": it costs more than the limit can ever allow")?,
+            (Why::Closed, _) => f.write_str(": nobody passes for now")?,
             (Why::TooLong, Some(max)) => write!(f, ": it may wait for {max:?} at most")?,
             (Why::TooLong, None) => f.write_str(": it would wait for too long")?,
         }

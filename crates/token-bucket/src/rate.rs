@@ -2,6 +2,8 @@ use std::{fmt, time::Duration};
 
 use tower_throttle_core::Invalid;
 
+use crate::time::nanos;
+
 /// So many requests per time.
 ///
 /// `Rate::per_second(60)` is sixty requests in each second, never one in sixty seconds.
@@ -134,11 +136,6 @@ impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} per {:?}", self.events, self.period())
     }
-}
-
-const fn nanos(period: Duration) -> u64 {
-    let whole = period.as_secs().saturating_mul(1_000_000_000);
-    whole.saturating_add(period.subsec_nanos() as u64)
 }
 
 #[cfg(test)]

@@ -14,3 +14,9 @@ pub(crate) fn later(start: Instant, nanos: u128) -> Instant {
     let far = || start.checked_add(FAR);
     start.checked_add(wait).or_else(far).unwrap_or(start)
 }
+
+/// A duration in nanoseconds; `u64::MAX` (584 years) if it is longer.
+pub(crate) const fn nanos(duration: Duration) -> u64 {
+    let whole = duration.as_secs().saturating_mul(1_000_000_000);
+    whole.saturating_add(duration.subsec_nanos() as u64)
+}

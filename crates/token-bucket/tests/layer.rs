@@ -1,4 +1,8 @@
 //! The layers, as a user meets them.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the tests read the clock that they pause"
+)]
 
 use std::{convert::Infallible, time::Duration};
 

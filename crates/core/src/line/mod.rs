@@ -82,8 +82,14 @@ type Deadline<C> = ((Key, Ask<C>), Instant);
 /// What one who comes to fetch a grant finds.
 #[derive(Debug)]
 pub(crate) enum Fetched<P> {
-    Waiting,
-    Granted { permit: P, since: Instant },
+    /// The waker that was there before is handed out: dropped under a lock, it might come back.
+    Waiting {
+        replaced: Option<Waker>,
+    },
+    Granted {
+        permit: P,
+        since: Instant,
+    },
     Lapsed,
     Refused(Why),
 }
@@ -165,8 +171,8 @@ impl<L: Limiter> Line<L> {
     pub(crate) fn fetch(&mut self, key: Key, waker: &Waker) -> Fetched<L::Permit> {
         match self.waiters.get_mut(key).map(|waiter| &waiter.phase) {
             Some(Phase::Waiting(_)) => {
-                self.set_waker(key, waker);
-                return Fetched::Waiting;
+                let replaced = self.set_waker(key, waker);
+                return Fetched::Waiting { replaced };
             }
             Some(Phase::Lapsed) => return Fetched::Lapsed,
             Some(Phase::Granted(_)) => self.waiters.unlink(&mut self.granted, key),
@@ -186,16 +192,21 @@ impl<L: Limiter> Line<L> {
         }
     }
 
-    /// Leaves from wherever it stands. Returns the permit if one had been granted.
-    pub(crate) fn leave(&mut self, key: Key) -> Option<L::Permit> {
+    /// Leaves from wherever it stands. Returns the permit if one had been granted, and the waker, to
+    /// be dropped without the lock.
+    pub(crate) fn leave(&mut self, key: Key) -> (Option<L::Permit>, Option<Waker>) {
         match self.waiters.get(key).map(|waiter| &waiter.phase) {
             Some(&Phase::Waiting(ask)) => self.unlink(key, ask),
             Some(Phase::Granted(_)) => self.waiters.unlink(&mut self.granted, key),
             _ => {}
         }
-        match self.waiters.remove(key)?.phase {
-            Phase::Granted(permit) => Some(permit),
-            _ => None,
+        match self.waiters.remove(key) {
+            Some(Waiter {
+                phase: Phase::Granted(permit),
+                waker,
+                ..
+            }) => (Some(permit), waker),
+            other => (None, other.and_then(|waiter| waiter.waker)),
         }
     }
 
@@ -270,11 +281,20 @@ impl<L: Limiter> Line<L> {
                     self.refuse(key, ask, Why::Never, now, wakers);
                     continue;
                 }
+                Wait::Refuse(at) if at > now && ask.patience == Patience::Limited => {
+                    self.refuse(key, ask, Why::Closed, now, wakers);
+                    continue;
+                }
+                Wait::Refuse(at) => {
+                    self.due = Some(at);
+                    break;
+                }
                 Wait::Changed | Wait::Never => break,
             };
+            // First, since it may panic: a waiter taken out of the line twice would tear it.
+            let permit = limiter.take(ask.cost, at);
             self.last = Some(at);
             self.unlink(key, ask);
-            let permit = limiter.take(ask.cost, at);
             self.enter(key, Phase::Granted(permit), now);
             self.waiters.push_back(&mut self.granted, key);
             self.wake(key, wakers);
@@ -345,6 +365,7 @@ impl<L: Limiter> Line<L> {
             match wait {
                 _ if ask.patience == Patience::Endless => None,
                 Wait::Never => Some((key, ask, Why::Never)),
+                Wait::Refuse(_) => Some((key, ask, Why::Closed)),
                 Wait::Until(at) if at > deadline => Some((key, ask, Why::TooLong)),
                 _ => None,
             }
@@ -410,12 +431,11 @@ impl<L: Limiter> Line<L> {
         Some(std::mem::replace(&mut waiter.phase, phase))
     }
 
-    fn set_waker(&mut self, key: Key, waker: &Waker) {
-        if let Some(waiter) = self.waiters.get_mut(key) {
-            match &mut waiter.waker {
-                Some(known) => known.clone_from(waker),
-                none => *none = Some(waker.clone()),
-            }
+    fn set_waker(&mut self, key: Key, waker: &Waker) -> Option<Waker> {
+        let known = &mut self.waiters.get_mut(key)?.waker;
+        match known {
+            Some(known) if known.will_wake(waker) => None,
+            _ => known.replace(waker.clone()),
         }
     }
 

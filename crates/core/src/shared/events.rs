@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::State;
-use crate::{Limiter, Rejected, Wait};
+use crate::{Limiter, Rejected};
 
 /// A request that stands in line, for one who listens.
 pub(super) struct Pacing {
@@ -21,10 +21,8 @@ impl Pacing {
         if !tracing::enabled!(tracing::Level::DEBUG) {
             return None;
         }
-        let wait = match state.predict(cost, now) {
-            Wait::Until(at) => Some(at.saturating_duration_since(now)),
-            _ => None,
-        };
+        let at = state.predict(cost, now).at();
+        let wait = at.map(|at| at.saturating_duration_since(now));
         Some(Self {
             name: state.name.clone(),
             wait,

@@ -195,11 +195,14 @@ impl<L: Limiter> Shared<L> {
     }
 
     fn leave(&self, key: Key) {
-        self.change(|state, now| {
-            if let Some(permit) = state.line.leave(key) {
+        let waker = self.change(|state, now| {
+            let (permit, waker) = state.line.leave(key);
+            if let Some(permit) = permit {
                 state.limiter.cancel(permit, now);
             }
+            waker
         });
+        drop(waker);
     }
 
     /// Looks for a grant; one whose grant lapsed stands in line again, at its old place.
@@ -218,7 +221,7 @@ impl<L: Limiter> Shared<L> {
             state = lock(&self.0.state);
             fetched = state.line.fetch(key, waker);
         }
-        let arm = matches!(fetched, Fetched::Waiting) && state.needs_alarm(&self.0.queue);
+        let arm = matches!(fetched, Fetched::Waiting { .. }) && state.needs_alarm(&self.0.queue);
         drop(state);
         if arm {
             self.0.arm();

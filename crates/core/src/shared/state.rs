@@ -53,13 +53,11 @@ impl<L: Limiter> State<L> {
     }
 
     fn objection(&self, cost: &L::Cost, now: Instant, queue: &Queue) -> Option<Why> {
-        let wait = self.predict(cost, now);
-        if wait == Wait::Never || self.limiter.check(cost, now) == Wait::Never {
-            return Some(Why::Never);
-        }
-        let until = match wait {
-            Wait::Until(at) => at,
-            _ => now,
+        let predicted = self.predict(cost, now);
+        let until = match predicted.and(self.limiter.check(cost, now)) {
+            Wait::Never => return Some(Why::Never),
+            Wait::Refuse(_) => return Some(Why::Closed),
+            _ => predicted.at().unwrap_or(now),
         };
         match queue.longest_wait() {
             Some(max) if max.is_zero() || until > clock::saturating_add(now, max) => {
@@ -78,10 +76,8 @@ impl<L: Limiter> State<L> {
         now: Instant,
         queue: &Queue,
     ) -> Rejected {
-        let retry_after = match self.predict(cost, now) {
-            Wait::Until(at) if why != Why::Never => Some(at.saturating_duration_since(now)),
-            _ => None,
-        };
+        let at = self.predict(cost, now).at().filter(|_| why != Why::Never);
+        let retry_after = at.map(|at| at.saturating_duration_since(now));
         Rejected::new(Details {
             why,
             name: self.name.clone(),
@@ -94,10 +90,7 @@ impl<L: Limiter> State<L> {
 
     /// How long the wait is for one who joins now, to tell whether a change has made it longer.
     pub(super) fn outlook(&self, now: Instant) -> Option<Instant> {
-        match self.predict(&L::Cost::ONE, now) {
-            Wait::Until(at) => Some(at),
-            _ => None,
-        }
+        self.predict(&L::Cost::ONE, now).at()
     }
 
     pub(super) fn snapshot(&self, now: Instant) -> Snapshot {

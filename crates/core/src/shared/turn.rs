@@ -116,7 +116,11 @@ impl<L: Limiter> Turn<L> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Rejected>> {
         match self.shared.fetch(key, self.ask, joined, cx.waker()) {
-            Fetched::Waiting | Fetched::Lapsed => Poll::Pending,
+            Fetched::Waiting { replaced } => {
+                drop(replaced);
+                Poll::Pending
+            }
+            Fetched::Lapsed => Poll::Pending,
             Fetched::Granted { permit, since } => {
                 self.stage = Stage::Holding {
                     permit,

@@ -1,0 +1,87 @@
+//! An inner service that is stuck must not make the limiter save up a burst.
+
+use std::time::{Duration, Instant};
+
+use tower::{Layer, Service, ServiceExt};
+use tower_throttle_core::{LAG, LimitLayer, SHELF_LIFE, Shared};
+
+use crate::probe::{Ledger, Probe, Tokens, jump, ms, now, secs, settle};
+
+/// Most sends in any `window`.
+fn most_within(times: &[Instant], window: Duration) -> usize {
+    let within = times.iter().enumerate().map(|(index, &first)| {
+        let rest = times[index..].iter();
+        rest.take_while(|&&at| at - first <= window).count()
+    });
+    within.max().unwrap_or(0)
+}
+
+/// The prototype: 499 of 500 left within 200 ms when the inner service recovered.
+#[tokio::test(start_paused = true)]
+async fn no_burst_leaves_when_a_stuck_inner_service_recovers() {
+    const QUEUED: usize = 500;
+    let (limiter, ledger) = Ledger::of(Tokens::new(1, ms(10)));
+    let shared = Shared::new(limiter);
+    let (probe, handle) = Probe::roomy();
+    let service = LimitLayer::new(shared.clone()).layer(probe);
+    let mut calls = Vec::new();
+    for request in 0..QUEUED {
+        let mut service = service.clone();
+        let request = u32::try_from(request).unwrap();
+        let call = service.ready().await.unwrap().call(request);
+        calls.push(tokio::spawn(call));
+    }
+    handle.open(0);
+    settle().await;
+    assert_eq!(handle.calls(), [0]);
+    // Second by second, as timers would ring.
+    let start = now();
+    for _ in 0..500 {
+        jump(ms(10)).await;
+    }
+    assert_eq!(now() - start, secs(5));
+    assert_eq!(handle.calls(), [0]);
+
+    handle.open(usize::MAX);
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    let times = handle.times();
+    assert_eq!(times.len(), QUEUED);
+    for window in [0, 1, 10, 50, 100, 200, 1000] {
+        let allowed = 1 + (ms(window) + LAG + SHELF_LIFE).as_millis() / 10;
+        let most = most_within(&times[1..], ms(window));
+        assert!(most as u128 <= allowed, "{most} in {window} ms");
+    }
+    assert_eq!(handle.calls(), (0..500).collect::<Vec<_>>(), "in order");
+    assert_eq!(ledger.held(), QUEUED, "each sent on a token of its own");
+    let took = *times.last().unwrap() - times[1];
+    assert!(took <= ms(10) * 500, "and none was lost: {took:?}");
+}
+
+/// The same for services that wait in `poll_ready`.
+#[tokio::test(start_paused = true)]
+async fn no_burst_leaves_from_services_with_backpressure_either() {
+    const QUEUED: usize = 100;
+    let shared = Shared::new(Tokens::new(1, ms(10)));
+    let (probe, handle) = Probe::new(0);
+    let layer = LimitLayer::new(shared).backpressure();
+    let calls = (0..QUEUED).map(|_| {
+        let service = layer.layer(probe.clone());
+        tokio::spawn(service.oneshot(1))
+    });
+    let calls: Vec<_> = calls.collect();
+    for _ in 0..300 {
+        jump(ms(10)).await;
+    }
+    handle.open(usize::MAX);
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    let times = handle.times();
+    for window in [0, 10, 100, 500] {
+        let allowed = 1 + (ms(window) + LAG + SHELF_LIFE).as_millis() / 10;
+        let most = most_within(&times, ms(window));
+        assert!(most as u128 <= allowed, "{most} in {window} ms");
+    }
+}

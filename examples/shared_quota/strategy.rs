@@ -1,0 +1,178 @@
+use std::time::Duration;
+
+use clap::ValueEnum;
+use tower::{Layer, util::BoxCloneService};
+use tower_throttle_token_bucket::{Rate, TokenBucketLayer};
+
+use crate::client::Caller;
+
+/// What a client does about the quota. To add one: a variant, and a function that builds its stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Strategy {
+    /// Each client paces itself to its share of the quota: it must know the quota and how many
+    /// clients there are, and gives up 20 ms of each window to be safe
+    TokenBucket,
+}
+
+impl Strategy {
+    /// Puts the layers of this strategy around a bare client.
+    pub(crate) fn around(self, bare: Caller, seat: Seat) -> Caller {
+        match self {
+            Self::TokenBucket => token_bucket(bare, seat),
+        }
+    }
+
+    pub(crate) fn name(self) -> String {
+        self.to_possible_value()
+            .map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
+/// What one client has been told: which of how many it is, and what they share.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seat {
+    pub(crate) index: u32,
+    pub(crate) clients: u32,
+    pub(crate) quota: u32,
+    pub(crate) window: Duration,
+}
+
+impl Seat {
+    /// This client's part of the quota. The first ones share what is left over, so that all parts
+    /// come to the whole.
+    fn share(self) -> u32 {
+        self.quota / self.clients + u32::from(self.index < self.quota % self.clients)
+    }
+}
+
+/// How unevenly requests may arrive without meeting a spent window: 10 ms by which a grant may be
+/// dated back ([`LAG`](tower_throttle_core::LAG)), and 10 ms of difference between slow and quick
+/// ways to the server.
+const SLACK: Duration = Duration::from_millis(20);
+
+/// Sends `share` requests in each window plus [`SLACK`], evenly.
+///
+/// At burst 1, requests are sent at least `d = (window + SLACK) / share` apart. If each arrives at
+/// most `SLACK` late, at most `ceil((window + SLACK) / d) = share` of them meet any one window,
+/// wherever that begins. The price is `SLACK / window` of the quota: 2 % of a window of a second.
+fn token_bucket(bare: Caller, seat: Seat) -> Caller {
+    let rate = Rate::per(seat.share(), seat.window + SLACK);
+    let layer = TokenBucketLayer::new(rate).burst(1);
+    BoxCloneService::new(layer.layer(bare))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        sync::{
+            Arc, Mutex,
+            atomic::{AtomicU64, Ordering},
+        },
+    };
+
+    use bytes::Bytes;
+    use http_body_util::Full;
+    use hyper::{Request, Response};
+    use tokio::{task::JoinSet, time::Instant};
+    use tower::{BoxError, Service, ServiceExt, service_fn};
+
+    use super::*;
+    use crate::server::{FixedWindow, Served};
+
+    const WINDOWS: u32 = 20;
+
+    fn seats(clients: u32, quota: u32, window: Duration) -> impl Iterator<Item = Seat> {
+        (0..clients).map(move |index| Seat {
+            index,
+            clients,
+            quota,
+            window,
+        })
+    }
+
+    #[test]
+    fn the_shares_come_to_the_quota_and_differ_by_one_at_most() {
+        for (clients, quota) in [
+            (1, 1),
+            (4, 100),
+            (4, 103),
+            (3, 3),
+            (64, 1000),
+            (7, 1_000_000),
+        ] {
+            let shares: Vec<_> = seats(clients, quota, SLACK).map(Seat::share).collect();
+            let (least, most) = (shares[shares.len() - 1], shares[0]);
+            assert_eq!(shares.iter().sum::<u32>(), quota, "{quota} among {clients}");
+            assert!(most - least <= 1 && least > 0, "{shares:?}");
+        }
+    }
+
+    /// A server in virtual time which is reached after 0 to 19 ms. `offset`: how far into its first
+    /// window it is when the clients start.
+    fn server(window: FixedWindow, offset: Duration) -> (Arc<Mutex<FixedWindow>>, Caller) {
+        let window = Arc::new(Mutex::new(window));
+        let (started, calls, desk) = (Instant::now(), AtomicU64::new(0), window.clone());
+        let calls = Arc::new(calls);
+        let caller = service_fn(move |_: Request<Full<Bytes>>| {
+            let (desk, calls) = (desk.clone(), calls.clone());
+            async move {
+                let way = calls.fetch_add(7, Ordering::Relaxed) % 20;
+                tokio::time::sleep(Duration::from_millis(way)).await;
+                let _ = desk.lock().unwrap().admit(offset + started.elapsed());
+                Ok::<_, BoxError>(Response::new(Full::default()))
+            }
+        });
+        (window, BoxCloneService::new(caller))
+    }
+
+    async fn ask_for_ever(mut caller: Caller) -> Infallible {
+        loop {
+            caller
+                .ready()
+                .await
+                .unwrap()
+                .call(Request::new(Full::default()))
+                .await
+                .unwrap();
+        }
+    }
+
+    /// What the server answers paced clients in so many windows.
+    async fn served(clients: u32, quota: u32, window: Duration, offset: Duration) -> Served {
+        let (fixed, bare) = server(FixedWindow::new(quota, window), offset);
+        let mut callers = JoinSet::new();
+        for seat in seats(clients, quota, window) {
+            let caller = Strategy::TokenBucket.around(bare.clone(), seat);
+            for _ in 0..8 {
+                callers.spawn(ask_for_ever(caller.clone()));
+            }
+        }
+        tokio::time::sleep(window * WINDOWS).await;
+        callers.shutdown().await;
+        fixed.lock().unwrap().served()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn paced_clients_meet_no_spent_window_and_use_95_percent_of_the_quota() {
+        for (clients, quota, seconds) in [(4, 100, 1), (3, 100, 1), (1, 7, 2), (8, 1003, 1)] {
+            for offset in [0, 333, 990, 999].map(Duration::from_millis) {
+                let served = served(clients, quota, Duration::from_secs(seconds), offset).await;
+                let case = format!("{clients} clients, {quota} in {seconds} s, offset {offset:?}");
+                assert_eq!(served.rejected, 0, "{case}");
+                assert!(
+                    served.accepted * 20 >= quota * WINDOWS * 19,
+                    "{case}: {served:?}"
+                );
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paced_client_meets_no_spent_window_wherever_that_begins() {
+        for offset in (0..1000).step_by(5).map(Duration::from_millis) {
+            let served = served(1, 7, Duration::from_secs(1), offset).await;
+            assert_eq!(served.rejected, 0, "offset {offset:?}");
+        }
+    }
+}

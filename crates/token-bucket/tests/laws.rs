@@ -17,6 +17,8 @@ enum Event {
     Ask(u32),
     /// The n-th of the permits that are left goes back.
     Cancel(usize),
+    /// The last permit goes back, if it was taken at this instant.
+    CancelAtOnce,
     SetRate(Rate),
     SetBurst(u32),
 }
@@ -44,8 +46,15 @@ struct Run<L: Limiter> {
     rate: Rate,
     inflow: u128,
     admitted: Vec<(Admitted, L::Permit)>,
-    /// Admitted requests that can no longer be cancelled.
-    sent: Vec<Admitted>,
+    /// What was taken, and what came back, in this order.
+    moves: Vec<Move>,
+}
+
+/// Tokens that were taken, or came back if there are fewer than none.
+#[derive(Debug, Clone, Copy)]
+struct Move {
+    inflow: u128,
+    tokens: i128,
 }
 
 fn nanos(n: u64) -> Duration {
@@ -72,7 +81,7 @@ impl<L: Limiter<Cost = u32>> Run<L> {
             now: start,
             latest: start,
             admitted: Vec::new(),
-            sent: Vec::new(),
+            moves: Vec::new(),
         }
     }
 
@@ -99,46 +108,57 @@ impl<L: Limiter<Cost = u32>> Run<L> {
             let at = self.tell();
             let inflow = self.inflow;
             self.admitted.push((Admitted { at, inflow, cost }, permit));
+            self.count(cost.into());
         }
     }
 
     fn cancel(&mut self, n: usize) {
         if !self.admitted.is_empty() {
-            let (_, permit) = self.admitted.remove(n % self.admitted.len());
+            let (admitted, permit) = self.admitted.remove(n % self.admitted.len());
             self.limiter.cancel(permit, self.now);
+            self.count(-i128::from(admitted.cost));
         }
     }
 
-    /// What was admitted cannot be cancelled any more.
-    fn send_all(&mut self) {
-        let admitted = self.admitted.drain(..);
-        self.sent.extend(admitted.map(|(admitted, _)| admitted));
+    fn cancel_at_once(&mut self) {
+        let last = self.admitted.last();
+        if last.is_some_and(|(admitted, _)| admitted.at >= self.now) {
+            self.cancel(self.admitted.len() - 1);
+        }
+    }
+
+    fn count(&mut self, tokens: i128) {
+        let inflow = self.inflow;
+        self.moves.push(Move { inflow, tokens });
     }
 
     /// All that was let through and not cancelled, in order of time.
-    fn all_sent(mut self) -> Vec<Admitted> {
-        self.send_all();
-        self.sent.sort_by_key(|sent| sent.at);
-        self.sent
+    fn sent(&self) -> Vec<Admitted> {
+        self.admitted
+            .iter()
+            .map(|(admitted, _)| *admitted)
+            .collect()
     }
 }
 
-/// Any two of them, and the sum of costs from the first to the last.
-fn intervals(sent: &[Admitted]) -> impl Iterator<Item = (Admitted, Admitted, u32)> {
-    (0..sent.len()).flat_map(move |from| {
+/// Whether more was taken in any time than a burst and what flowed in.
+fn is_too_much(moves: &[Move], burst: u32) -> bool {
+    (0..moves.len()).any(|from| {
         let mut sum = 0;
-        sent[from..].iter().map(move |last| {
-            sum += last.cost;
-            (sent[from], *last, sum)
+        moves[from..].iter().any(|last| {
+            sum += last.tokens;
+            let inflow = last.inflow - moves[from].inflow;
+            sum * PARTS as i128 > i128::from(burst) * PARTS as i128 + inflow as i128
         })
     })
 }
 
-/// Whether more was sent than a burst and what flowed in, in any time.
-fn is_too_much(sent: &[Admitted], burst: u32) -> bool {
-    intervals(sent).any(|(first, last, sum)| {
-        u128::from(sum) * PARTS > u128::from(burst) * PARTS + last.inflow - first.inflow
-    })
+fn moves_of(sent: &[Admitted]) -> Vec<Move> {
+    let to_move = |sent: &Admitted| Move {
+        inflow: sent.inflow,
+        tokens: sent.cost.into(),
+    };
+    sent.iter().map(to_move).collect()
 }
 
 /// When each of them is served, first come, first served.
@@ -190,8 +210,12 @@ fn passing() -> impl Strategy<Value = Event> {
     prop_oneof![8 => 0..30_i64, 1 => -50..0_i64, 1 => 0..1000_i64].prop_map(Event::Pass)
 }
 
-fn asking() -> impl Strategy<Value = Event> {
-    prop_oneof![2 => passing(), 3 => (0..6_u32).prop_map(Event::Ask)]
+fn asking_and_cancelling_at_once() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        2 => passing(),
+        3 => (0..6_u32).prop_map(Event::Ask),
+        1 => Just(Event::CancelAtOnce),
+    ]
 }
 
 fn asking_and_cancelling() -> impl Strategy<Value = Event> {
@@ -219,6 +243,7 @@ impl Run<TokenBucket> {
             Event::Pass(by) => self.pass(by),
             Event::Ask(cost) => self.ask(cost),
             Event::Cancel(n) => self.cancel(n),
+            Event::CancelAtOnce => self.cancel_at_once(),
             Event::SetRate(rate) => {
                 self.limiter.set_rate(rate, self.now);
                 self.rate = rate;
@@ -237,6 +262,7 @@ impl Run<SlidingWindow> {
             Event::Pass(by) => self.pass(by),
             Event::Ask(cost) => self.ask(cost),
             Event::Cancel(n) => self.cancel(n),
+            Event::CancelAtOnce => self.cancel_at_once(),
             Event::SetRate(rate) => self.limiter.set_rate(rate, self.now),
             Event::SetBurst(_) => {}
         }
@@ -270,46 +296,37 @@ fn assert_alike(a: &TokenBucket, b: &TokenBucket, now: Instant) {
     }
 }
 
-/// What two buckets hold is the same now, and later the first never holds more.
-fn assert_not_more(a: &TokenBucket, b: &TokenBucket, now: Instant) {
-    assert_eq!(a.level(now), b.level(now));
-    for later in (0..200).map(|n| now + nanos(n)) {
-        assert!(a.level(later) <= b.level(later));
-    }
-}
-
-fn take_and_cancel(bucket: &mut TokenBucket, takes: Vec<(u32, usize)>, now: Instant) {
-    let take = |(cost, _): &(u32, _)| bucket.take(*cost, now);
-    let mut permits: Vec<_> = takes.iter().map(take).collect();
-    for (_, n) in takes {
-        let permit = permits.swap_remove(n % permits.len());
-        bucket.cancel(permit, now);
-    }
-}
-
 proptest! {
-    /// Whatever was taken and given back in between. Guards against requests that take, dawdle and
-    /// give back in turns: if each simply got its tokens back, they would collect more and more.
     #[test]
-    fn in_any_time_a_bucket_sends_at_most_the_burst_and_what_flows_in(
+    fn in_any_time_a_bucket_gives_at_most_the_burst_and_what_flows_in(
         (rate, burst) in (rates(), bursts()),
         events in vec(asking_and_cancelling(), 0..80),
     ) {
         let run = bucket_after(origin(), (rate, burst, OverBurst::Refuse), &events);
 
-        prop_assert!(!is_too_much(&run.all_sent(), burst));
+        prop_assert!(!is_too_much(&run.moves, burst));
     }
 
     #[test]
-    fn in_any_time_a_borrowing_bucket_sends_at_most_one_debt_more(
+    fn what_is_cancelled_at_once_counts_for_nothing(
+        (rate, burst) in (rates(), bursts()),
+        events in vec(asking_and_cancelling_at_once(), 0..80),
+    ) {
+        let run = bucket_after(origin(), (rate, burst, OverBurst::Refuse), &events);
+
+        prop_assert!(!is_too_much(&moves_of(&run.sent()), burst));
+    }
+
+    #[test]
+    fn in_any_time_a_borrowing_bucket_gives_at_most_one_debt_more(
         (rate, burst) in (rates(), bursts()),
         events in vec(asking_and_cancelling(), 0..80),
     ) {
         let run = bucket_after(origin(), (rate, burst, OverBurst::Borrow), &events);
 
-        let sent = run.all_sent();
-        let dearest = sent.iter().map(|sent| sent.cost).max().unwrap_or(0);
-        prop_assert!(!is_too_much(&sent, burst.max(dearest)));
+        let dearest = run.moves.iter().map(|moved| moved.tokens).max();
+        let dearest = u32::try_from(dearest.unwrap_or(0)).unwrap_or(0);
+        prop_assert!(!is_too_much(&run.moves, burst.max(dearest)));
     }
 
     /// Guards against the trap of GCRA, whose state is an instant: halving the rate of an empty
@@ -322,15 +339,11 @@ proptest! {
         let mut run = bucket_after(origin(), (rate, burst, OverBurst::Refuse), &[]);
         let mut largest = burst;
         for event in events {
-            // What was taken at another rate comes back as if it were taken at the change.
-            if let Event::SetRate(_) = event {
-                run.send_all();
-            }
             run.happen(event);
             largest = largest.max(run.limiter.burst_size());
         }
 
-        prop_assert!(!is_too_much(&run.all_sent(), largest));
+        prop_assert!(!is_too_much(&run.moves, largest));
     }
 
     #[test]
@@ -407,7 +420,7 @@ proptest! {
     #[test]
     fn a_take_that_is_cancelled_leaves_no_trace(
         settings in (rates(), bursts(), modes()),
-        events in vec(asking(), 0..40),
+        events in vec(all_that_happens(), 0..40),
         cost in 0..8_u32,
         held in 0..100_u64,
     ) {
@@ -424,30 +437,21 @@ proptest! {
     #[test]
     fn takes_can_be_cancelled_in_any_order(
         settings in (rates(), bursts(), modes()),
-        events in vec(asking(), 0..40),
-        takes in vec((0..4_u32, any::<usize>()), 0..8),
-    ) {
-        let mut run = bucket_after(origin(), settings, &events);
-        let untouched = run.limiter.clone();
-
-        take_and_cancel(&mut run.limiter, takes, run.latest);
-
-        assert_alike(&run.limiter, &untouched, run.latest);
-    }
-
-    /// What came back keeps the age of the oldest of it.
-    #[test]
-    fn a_take_of_what_came_back_can_be_cancelled_too(
-        settings in (rates(), bursts(), modes()),
         events in vec(all_that_happens(), 0..40),
         takes in vec((0..4_u32, any::<usize>()), 0..8),
     ) {
         let mut run = bucket_after(origin(), settings, &events);
         let untouched = run.limiter.clone();
+        let now = run.latest;
 
-        take_and_cancel(&mut run.limiter, takes, run.latest);
+        let take = |(cost, _): &(u32, _)| run.limiter.take(*cost, now);
+        let mut permits: Vec<_> = takes.iter().map(take).collect();
+        for (_, n) in takes {
+            let permit = permits.swap_remove(n % permits.len());
+            run.limiter.cancel(permit, now);
+        }
 
-        assert_not_more(&run.limiter, &untouched, run.latest);
+        assert_alike(&run.limiter, &untouched, now);
     }
 
     #[test]
@@ -582,8 +586,11 @@ proptest! {
     ) {
         let run = window_after(origin(), rate, &events);
 
-        for (first, last, sum) in intervals(&run.all_sent()) {
-            prop_assert!(last.at - first.at >= rate.period() || sum <= rate.events());
+        let sent = run.sent();
+        for (from, first) in sent.iter().enumerate() {
+            let inside = |last: &&Admitted| last.at - first.at < rate.period();
+            let sum: u32 = sent[from..].iter().filter(inside).map(|sent| sent.cost).sum();
+            prop_assert!(sum <= rate.events());
         }
     }
 
@@ -598,7 +605,7 @@ proptest! {
         let (level, asked) = (run.limiter.level(run.now), run.limiter.check(&cost, run.now));
 
         let (now, limit) = (run.now, rate.events());
-        let inside: u32 = run.all_sent().iter().filter(|sent| now - sent.at < rate.period()).map(|sent| sent.cost).sum();
+        let inside: u32 = run.sent().iter().filter(|sent| now - sent.at < rate.period()).map(|sent| sent.cost).sum();
         prop_assert_eq!(level, i64::from(limit) - i64::from(inside));
         prop_assert_eq!(asked == Wait::Never, cost > limit);
         prop_assert_eq!(asked == Wait::Now, inside + cost <= limit);
@@ -624,17 +631,16 @@ proptest! {
         rate in rates(),
         events in vec(asking_and_cancelling(), 0..60),
         cost in 0..8_u32,
-        others in vec(asking_and_cancelling(), 0..10),
+        others in vec(passing(), 0..10),
     ) {
         let mut run = window_after(origin(), rate, &events);
-        run.send_all();
         let mut untouched = window_after(origin(), rate, &[]);
         untouched.limiter = run.limiter.clone();
         (untouched.now, untouched.latest, untouched.start) = (run.now, run.latest, run.start);
 
         let taken = run.now.max(run.latest);
         let permit = run.limiter.take(cost, run.now);
-        for event in others.into_iter().filter(|event| !matches!(event, Event::Ask(_))) {
+        for event in others {
             run.happen(event);
             untouched.happen(event);
         }

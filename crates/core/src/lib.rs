@@ -28,7 +28,7 @@ pub use self::{
     cost::Cost,
     invalid::Invalid,
     limit::{Limit, LimitLayer, future},
-    limiter::{Limiter, Wait},
+    limiter::{Limiter, Pace, Wait},
     line::SHELF_LIFE,
     on_reject::{Fail, OnReject, Respond},
     queue::Queue,

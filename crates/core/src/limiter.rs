@@ -127,10 +127,46 @@ pub trait Limiter: Send + 'static {
         Wait::Changed
     }
 
+    /// A way past the lock: how requests may pass while nobody waits and nothing else happens.
+    /// Default: `None`, there is none.
+    ///
+    /// A rate gives its [`Pace`] here, and [`passed`](Self::passed) and [`permit`](Self::permit)
+    /// with it. The adapter then lets requests pass by one atomic number, and tells the limiter
+    /// before it next asks or changes it.
+    fn pace(&self) -> Option<Pace> {
+        None
+    }
+
+    /// Requests have passed by the [`pace`](Self::pace): the bucket will now be full at `full_at`.
+    fn passed(&mut self, full_at: Instant) {
+        let _ = full_at;
+    }
+
+    /// The permit of a request that passed by the [`pace`](Self::pace).
+    fn permit(cost: Self::Cost) -> Option<Self::Permit> {
+        let _ = cost;
+        None
+    }
+
     /// Writes what there is to see into `snapshot`. Default: nothing.
     fn describe(&self, snapshot: &mut Snapshot, now: Instant) {
         let _ = (snapshot, now);
     }
+}
+
+/// A bucket of tokens, as long as nothing but requests changes it.
+///
+/// A request of `c` tokens passes at `t` if the bucket, which was to be full at `full_at`, will then
+/// be full at `max(full_at, t) + c · interval` and this is at most `burst · interval` after `t`. (The
+/// generic cell rate algorithm, as virtual scheduling: ITU-T I.371.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// When the bucket will be full, if nobody takes anything.
+    pub full_at: Instant,
+    /// How long a token takes to come. Round up.
+    pub interval: Duration,
+    /// How many tokens the bucket holds.
+    pub burst: u32,
 }
 
 /// When a request may pass.

@@ -1,6 +1,6 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tower_throttle_core::{Invalid, Limiter, Snapshot, Wait};
+use tower_throttle_core::{Invalid, Limiter, Pace, Snapshot, Wait};
 
 use crate::{
     Rate,
@@ -44,7 +44,7 @@ use crate::{
 /// # Example
 ///
 /// ```
-/// use std::time::Instant;
+/// use std::time::{Duration, Instant};
 /// use tower_throttle_core::{Limiter, Wait};
 /// use tower_throttle_token_bucket::{Rate, TokenBucket};
 ///
@@ -316,6 +316,30 @@ impl Limiter for TokenBucket {
     /// nanosecond early for each such request ahead.
     fn predict(&self, ahead: u64, cost: &u32, now: Instant) -> Wait {
         self.wait(ahead, *cost, now)
+    }
+
+    /// None for rates above a million per second whose interval is no whole number of nanoseconds:
+    /// rounding it up would cost more than a thousandth of the rate.
+    fn pace(&self) -> Option<Pace> {
+        let (events, period) = (u64::from(self.rate.events()), self.rate.nanos());
+        let interval = period.div_ceil(events);
+        let lost = u128::from(interval) * u128::from(events) - u128::from(period);
+        let missing = self.cap().saturating_sub(self.level).max(0).unsigned_abs();
+        (lost.saturating_mul(1000) <= u128::from(period)).then(|| Pace {
+            full_at: later(self.at, missing.div_ceil(u128::from(events))),
+            interval: Duration::from_nanos(interval),
+            burst: self.burst,
+        })
+    }
+
+    fn passed(&mut self, full_at: Instant) {
+        let inflow = nanos(full_at.saturating_duration_since(self.at));
+        let inflow = i128::from(inflow) * i128::from(self.rate.events());
+        self.level = self.cap().saturating_sub(inflow);
+    }
+
+    fn permit(cost: u32) -> Option<TokenPermit> {
+        Some(TokenPermit(cost))
     }
 
     fn describe(&self, snapshot: &mut Snapshot, now: Instant) {

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod events;
+mod lane;
 mod permit;
 mod state;
 mod turn;
@@ -17,12 +18,12 @@ pub use self::permit::{Acquire, InFlight, Permit};
 pub(crate) use self::turn::Turn;
 use self::{
     alarm::{Alarm, Armed},
-    state::State,
+    state::{Guarded, Locked, State},
 };
 use crate::{
     Limiter, Queue, Rejected, Snapshot, Why, clock,
     line::{Ask, Fetched, Key, Wakers},
-    sync::{AtomicUsize, Mutex, MutexGuard, Ordering, lock},
+    sync::{AtomicUsize, Mutex, Ordering, lock},
 };
 
 /// A limiter and the line before it, shared by all who clone this handle.
@@ -68,7 +69,7 @@ use crate::{
 pub struct Shared<L: Limiter>(Arc<Inner<L>>);
 
 struct Inner<L: Limiter> {
-    state: Mutex<State<L>>,
+    state: Guarded<L>,
     alarm: Mutex<Alarm>,
     /// How many want the alarm set: the first does it, for the others too. Setting a timer can ring
     /// it, and whoever it wakes wants it set again.
@@ -97,7 +98,7 @@ impl<L: Limiter> Shared<L> {
     #[must_use]
     pub fn with_queue(limiter: L, queue: Queue) -> Self {
         Self(Arc::new_cyclic(|inner| Inner {
-            state: Mutex::new(State::new(limiter)),
+            state: Guarded::new(limiter),
             alarm: Mutex::new(Alarm::default()),
             arming: AtomicUsize::new(0),
             rang: AtomicBool::new(false),
@@ -108,7 +109,7 @@ impl<L: Limiter> Shared<L> {
 
     /// Names the limiter in errors and events. All who share it share its name.
     pub fn set_name(&self, name: impl Into<Arc<str>>) {
-        lock(&self.0.state).name = Some(name.into());
+        self.0.state.lock().name = Some(name.into());
     }
 
     /// Takes a permit if one is there and nobody waits for it.
@@ -118,7 +119,10 @@ impl<L: Limiter> Shared<L> {
     /// If there is none at once.
     pub fn try_acquire(&self, cost: L::Cost) -> Result<Permit<L>, Rejected> {
         let now = clock::now();
-        let mut state = lock(&self.0.state);
+        if let Some(permit) = self.0.state.pass(cost, now) {
+            return Ok(Permit::new(self.clone(), permit));
+        }
+        let mut state = self.0.state.lock();
         match state.take_if_free(cost, now) {
             Some(permit) => Ok(Permit::new(self.clone(), permit)),
             None => Err(state.rejected(Why::TooLong, &cost, now, now, &self.0.queue)),
@@ -150,7 +154,7 @@ impl<L: Limiter> Shared<L> {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let now = clock::now();
-        lock(&self.0.state).snapshot(now)
+        self.0.state.lock().snapshot(now)
     }
 
     /// Whether both handles share one limiter.
@@ -167,9 +171,22 @@ impl<L: Limiter> Shared<L> {
     }
 
     /// Passes at once, or stands in line, or is refused.
+    #[inline]
     pub(crate) fn admit(&self, ask: Ask<L::Cost>, waker: Option<&Waker>) -> Admission<L::Permit> {
         let now = clock::now();
-        let mut state = lock(&self.0.state);
+        match self.0.state.pass(ask.cost, now) {
+            Some(permit) => Admission::Granted { permit, now },
+            None => self.admit_locked(ask, now, waker),
+        }
+    }
+
+    fn admit_locked(
+        &self,
+        ask: Ask<L::Cost>,
+        now: Instant,
+        waker: Option<&Waker>,
+    ) -> Admission<L::Permit> {
+        let mut state = self.0.state.lock();
         match state.take_if_free(ask.cost, now) {
             Some(permit) => Admission::Granted { permit, now },
             None => self.enqueue(state, ask, now, waker),
@@ -188,7 +205,7 @@ impl<L: Limiter> Shared<L> {
 
     fn shelve(&self, permit: L::Permit, since: Instant) -> Key {
         let now = clock::now();
-        let mut state = lock(&self.0.state);
+        let mut state = self.0.state.lock();
         let key = state.line.shelve(permit, since);
         self.settle(state, now, Wakers::default());
         key
@@ -213,12 +230,12 @@ impl<L: Limiter> Shared<L> {
         joined: Instant,
         waker: &Waker,
     ) -> Fetched<L::Permit> {
-        let mut state = lock(&self.0.state);
+        let mut state = self.0.state.lock();
         let mut fetched = state.line.fetch(key, waker);
         if matches!(fetched, Fetched::Lapsed) {
             state.line.rejoin(key, ask, joined, waker);
             self.settle(state, clock::now(), Wakers::default());
-            state = lock(&self.0.state);
+            state = self.0.state.lock();
             fetched = state.line.fetch(key, waker);
         }
         let arm = matches!(fetched, Fetched::Waiting { .. }) && state.needs_alarm(&self.0.queue);
@@ -231,7 +248,11 @@ impl<L: Limiter> Shared<L> {
 
     fn rejected(&self, why: Why, cost: &L::Cost, joined: Instant) -> Rejected {
         let now = clock::now();
-        let rejected = lock(&self.0.state).rejected(why, cost, joined, now, &self.0.queue);
+        let rejected = self
+            .0
+            .state
+            .lock()
+            .rejected(why, cost, joined, now, &self.0.queue);
         events::rejected(&rejected);
         rejected
     }
@@ -239,7 +260,7 @@ impl<L: Limiter> Shared<L> {
     #[cold]
     fn enqueue(
         &self,
-        state: MutexGuard<'_, State<L>>,
+        state: Locked<'_, L>,
         ask: Ask<L::Cost>,
         now: Instant,
         waker: Option<&Waker>,
@@ -265,7 +286,7 @@ impl<L: Limiter> Shared<L> {
     /// Makes a change that may concern those who wait.
     fn change<R>(&self, change: impl FnOnce(&mut State<L>, Instant) -> R) -> R {
         let now = clock::now();
-        let mut state = lock(&self.0.state);
+        let mut state = self.0.state.lock();
         if state.line.is_empty() {
             return change(&mut state, now);
         }
@@ -281,16 +302,16 @@ impl<L: Limiter> Shared<L> {
         result
     }
 
-    fn settle(&self, state: MutexGuard<'_, State<L>>, now: Instant, wakers: Wakers) {
+    fn settle(&self, state: Locked<'_, L>, now: Instant, wakers: Wakers) {
         self.0.settle(state, now, wakers);
     }
 
     fn catch_up<'a>(
         &'a self,
-        state: MutexGuard<'a, State<L>>,
+        state: Locked<'a, L>,
         now: Instant,
         wakers: &mut Wakers,
-    ) -> MutexGuard<'a, State<L>> {
+    ) -> Locked<'a, L> {
         self.0.catch_up(state, now, wakers)
     }
 }
@@ -299,20 +320,20 @@ impl<L: Limiter> Inner<L> {
     /// Does all that is due. Wakes, without the lock, only as often as `wakers` fills up.
     fn catch_up<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State<L>>,
+        mut state: Locked<'a, L>,
         now: Instant,
         wakers: &mut Wakers,
-    ) -> MutexGuard<'a, State<L>> {
+    ) -> Locked<'a, L> {
         while !state.advance(now, &self.queue, wakers) {
             drop(state);
             wakers.wake_all();
-            state = lock(&self.state);
+            state = self.state.lock();
         }
         state
     }
 
     /// Does all that is due, sets the alarm for the next time, and wakes.
-    fn settle(&self, state: MutexGuard<'_, State<L>>, now: Instant, mut wakers: Wakers) {
+    fn settle(&self, state: Locked<'_, L>, now: Instant, mut wakers: Wakers) {
         let state = self.catch_up(state, now, &mut wakers);
         let arm = state.needs_alarm(&self.queue);
         drop(state);
@@ -324,7 +345,7 @@ impl<L: Limiter> Inner<L> {
 
     fn look(&self) {
         let now = clock::now();
-        self.settle(lock(&self.state), now, Wakers::default());
+        self.settle(self.state.lock(), now, Wakers::default());
     }
 
     fn arm(&self) {
@@ -347,14 +368,14 @@ impl<L: Limiter> Inner<L> {
     }
 
     fn set_alarm(&self) {
-        let Some(target) = lock(&self.state).arm(&self.queue) else {
+        let Some(target) = self.state.lock().arm(&self.queue) else {
             return;
         };
         let armed = lock(&self.alarm).set(target, &self.waker, &self.rang);
         match armed {
             Armed::Set => {}
             Armed::Due => {
-                lock(&self.state).armed = None;
+                self.state.lock().armed = None;
                 self.look();
             }
             Armed::Stranded => self.strand(),
@@ -364,7 +385,7 @@ impl<L: Limiter> Inner<L> {
     /// Nobody here can set the alarm: wakes those who wait, and the first to be polled on a runtime
     /// of its own sets it there.
     fn strand(&self) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.armed = None;
         let wakers = state.line.wakers();
         drop(state);
@@ -377,7 +398,7 @@ struct Arming<'a, L: Limiter>(&'a Inner<L>);
 
 impl<L: Limiter> Drop for Arming<'_, L> {
     fn drop(&mut self) {
-        lock(&self.0.state).armed = None;
+        self.0.state.lock().armed = None;
         self.0.arming.store(0, Ordering::Release);
     }
 }
@@ -393,7 +414,7 @@ impl<L: Limiter> Wake for Ring<L> {
     fn wake_by_ref(self: &Arc<Self>) {
         if let Some(inner) = self.0.upgrade() {
             inner.rang.store(true, std::sync::atomic::Ordering::Release);
-            lock(&inner.state).armed = None;
+            inner.state.lock().armed = None;
             inner.look();
         }
     }

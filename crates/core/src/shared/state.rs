@@ -1,10 +1,87 @@
-use std::{sync::Arc, time::Instant};
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    time::Instant,
+};
 
+use super::lane::Lane;
 use crate::{
     Cost, Limiter, Queue, Rejected, Snapshot, Wait, Why, clock,
     line::{Ask, Line, Patience, Wakers},
     rejected::Details,
+    sync::{Mutex, MutexGuard, lock},
 };
+
+/// The lock, and the lane past it.
+#[derive(Debug)]
+pub(super) struct Guarded<L: Limiter> {
+    state: Mutex<State<L>>,
+    lane: Lane,
+}
+
+impl<L: Limiter> Guarded<L> {
+    pub(super) fn new(limiter: L) -> Self {
+        let guarded = Self {
+            state: Mutex::new(State::new(limiter)),
+            lane: Lane::new(clock::now()),
+        };
+        drop(guarded.lock());
+        guarded
+    }
+
+    /// Passes by the lane, if it is open.
+    #[inline]
+    pub(super) fn pass(&self, cost: L::Cost, now: Instant) -> Option<L::Permit> {
+        let mut sum = <L::Cost as Cost>::Sum::default();
+        cost.add_to(&mut sum);
+        self.lane
+            .take(L::Cost::tokens(sum), now)
+            .then(|| L::permit(cost))?
+    }
+
+    /// Locks, and closes the lane until the lock is released.
+    pub(super) fn lock(&self) -> Locked<'_, L> {
+        let mut state = lock(&self.state);
+        let lane = &self.lane;
+        if let Some(full_at) = lane
+            .close()
+            .filter(|&full_at| state.opened != Some(full_at))
+        {
+            state.limiter.passed(full_at);
+        }
+        Locked { state, lane }
+    }
+}
+
+/// The state, locked.
+pub(super) struct Locked<'a, L: Limiter> {
+    state: MutexGuard<'a, State<L>>,
+    lane: &'a Lane,
+}
+
+impl<L: Limiter> Deref for Locked<'_, L> {
+    type Target = State<L>;
+
+    fn deref(&self) -> &State<L> {
+        &self.state
+    }
+}
+
+impl<L: Limiter> DerefMut for Locked<'_, L> {
+    fn deref_mut(&mut self) -> &mut State<L> {
+        &mut self.state
+    }
+}
+
+/// Opens the lane if nobody waits.
+impl<L: Limiter> Drop for Locked<'_, L> {
+    fn drop(&mut self) {
+        if self.line.is_empty() {
+            let pace = self.limiter.pace();
+            self.state.opened = pace.map(|pace| self.lane.open(pace));
+        }
+    }
+}
 
 /// What the lock guards.
 #[derive(Debug)]
@@ -14,6 +91,8 @@ pub(super) struct State<L: Limiter> {
     pub(super) name: Option<Arc<str>>,
     /// What the alarm is set to, as far as anybody knows.
     pub(super) armed: Option<Instant>,
+    /// What the lane was opened with.
+    opened: Option<Instant>,
 }
 
 impl<L: Limiter> State<L> {
@@ -23,6 +102,7 @@ impl<L: Limiter> State<L> {
             line: Line::new(),
             name: None,
             armed: None,
+            opened: None,
         }
     }
 

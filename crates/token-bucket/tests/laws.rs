@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use proptest::{collection::vec, prelude::*};
-use tower_throttle_core::{Limiter, Wait};
+use tower_throttle_core::{Limiter, Pace, Wait};
 use tower_throttle_token_bucket::{OverBurst, Rate, SlidingWindow, TokenBucket};
 
 /// Something that happens to a limiter.
@@ -196,6 +196,13 @@ fn any_rate() -> impl Strategy<Value = Rate> {
     let period = prop_oneof![1..1000_u64, any::<u64>().prop_map(|n| n.max(1))];
     let rate = (1..=u32::MAX, period.prop_map(nanos));
     rate.prop_map(|(events, period)| Rate::per(events, period))
+}
+
+fn any_time() -> impl Strategy<Value = Duration> {
+    prop_oneof![
+        any::<u64>().prop_map(nanos),
+        any::<u64>().prop_map(Duration::from_secs),
+    ]
 }
 
 fn bursts() -> impl Strategy<Value = u32> {
@@ -392,9 +399,11 @@ proptest! {
     fn a_bucket_admits_exactly_when_it_said_it_would(
         settings in (rates(), bursts(), modes()),
         events in vec(all_that_happens(), 0..40),
+        debt in 0..20_u32,
         cost in 0..8_u32,
     ) {
-        let run = bucket_after(origin(), settings, &events);
+        let mut run = bucket_after(origin(), settings, &events);
+        run.limiter.take(debt, run.now);
 
         if let Wait::Until(at) = run.limiter.check(&cost, run.now) {
             prop_assert!(at > run.now);
@@ -492,10 +501,12 @@ proptest! {
     #[test]
     fn a_prediction_for_a_burst_of_one_is_when_the_line_is_served(
         rate in rates(),
+        debt in 0..10_u32,
         queue in vec(0..=1_u32, 1..12),
         events in vec(asking_and_cancelling(), 0..40),
     ) {
-        let run = bucket_after(origin(), (rate, 1, OverBurst::Refuse), &events);
+        let mut run = bucket_after(origin(), (rate, 1, OverBurst::Refuse), &events);
+        run.limiter.take(debt, run.now);
         let mut ahead = 0;
         for (cost, served) in queue.iter().zip(serve(run.limiter.clone(), &queue, run.now)) {
             let predicted = instant(run.limiter.predict(ahead, cost, run.now), run.now);
@@ -555,15 +566,40 @@ proptest! {
         }
     }
 
+    /// The lane past the lock rounds each interval up, and never lets more through.
+    #[test]
+    fn what_passes_by_the_pace_would_have_passed_the_bucket(
+        settings in (rates(), bursts(), modes()),
+        debt in 0..10_u32,
+        offered in vec((0..30_u64, 0..6_u32), 0..60),
+    ) {
+        let mut run = bucket_after(origin(), settings, &[]);
+        run.limiter.take(debt, run.now);
+        let mut passed = run.limiter.clone();
+        if let Some(Pace { mut full_at, interval, burst }) = passed.pace() {
+            for (wait, cost) in offered {
+                run.now += nanos(wait);
+                let then = full_at.max(run.now) + cost * interval;
+                if then <= run.now + burst * interval {
+                    prop_assert_eq!(run.limiter.check(&cost, run.now), Wait::Now);
+                    run.limiter.take(cost, run.now);
+                    full_at = then;
+                }
+            }
+            passed.passed(full_at);
+            prop_assert!(passed.level(run.now) <= run.limiter.level(run.now));
+        }
+    }
+
     #[test]
     fn nothing_overflows(
         settings in (any_rate(), 1..=u32::MAX, modes()),
-        jumps in vec((any::<u64>(), any::<u32>(), any::<u64>(), any_rate()), 1..8),
+        jumps in vec((any_time(), any::<u32>(), any::<u64>(), any_rate()), 1..8),
     ) {
         let mut run = bucket_after(origin(), settings, &[]);
         let mut window = SlidingWindow::new(settings.0);
         for (jump, cost, ahead, rate) in jumps {
-            let now = run.start.checked_add(nanos(jump)).unwrap_or(run.start);
+            let now = run.start.checked_add(jump).unwrap_or(run.start);
             let _ = run.limiter.check(&cost, now);
             let _ = run.limiter.predict(ahead, &cost, now);
             let _ = window.check(&cost, now);

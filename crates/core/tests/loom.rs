@@ -13,7 +13,9 @@ use std::{
 };
 
 use loom::{future::block_on, thread};
-use tower_throttle_core::{Limiter, Queue, SHELF_LIFE, Shared, Snapshot, Wait, Why, now, set_time};
+use tower_throttle_core::{
+    Limiter, Pace, Queue, SHELF_LIFE, Shared, Snapshot, Wait, Why, now, set_time,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -246,5 +248,99 @@ fn dropping_the_limiter_while_the_alarm_rings_is_safe() {
         shared.ring_if_due();
         drop(shared);
         leaver.join().unwrap();
+    });
+}
+
+/// Two tokens at once, one more each second: requests pass by the lane while nobody waits.
+#[derive(Debug)]
+struct Bucket {
+    full_at: Instant,
+}
+
+const BURST: u32 = 2;
+
+impl Limiter for Bucket {
+    type Cost = u32;
+    type Permit = ();
+    type Feedback = ();
+    const COMPLETES: bool = false;
+
+    fn check(&self, cost: &u32, now: Instant) -> Wait {
+        Wait::until(self.full_at + *cost * SECOND - BURST * SECOND, now)
+    }
+
+    fn take(&mut self, cost: u32, at: Instant) {
+        assert_eq!(self.check(&cost, at), Wait::Now, "a double permit");
+        self.full_at = self.full_at.max(at) + cost * SECOND;
+    }
+
+    fn cancel(&mut self, _permit: (), _now: Instant) {
+        self.full_at -= SECOND;
+    }
+
+    fn pace(&self) -> Option<Pace> {
+        Some(Pace {
+            full_at: self.full_at,
+            interval: SECOND,
+            burst: BURST,
+        })
+    }
+
+    fn passed(&mut self, full_at: Instant) {
+        assert!(full_at > self.full_at, "the lane went backwards");
+        self.full_at = full_at;
+    }
+
+    fn permit(_cost: u32) -> Option<()> {
+        Some(())
+    }
+}
+
+#[test]
+fn by_the_lane_and_by_the_lock_no_token_is_taken_twice_and_none_is_lost() {
+    check(|| {
+        let start = now();
+        let shared = Shared::new(Bucket { full_at: start });
+        let spend = |shared: &Shared<Bucket>| match shared.try_acquire(1) {
+            Ok(permit) => {
+                permit.spend();
+                1
+            }
+            Err(_) => 0,
+        };
+        let others: Vec<_> = (0..2)
+            .map(|_| {
+                let shared = shared.clone();
+                thread::spawn(move || spend(&shared))
+            })
+            .collect();
+        // Looks at the limiter, which closes the lane for a moment.
+        assert!(shared.update(|bucket, _now| bucket.full_at) <= start + BURST * SECOND);
+        let mine = spend(&shared);
+        let taken: u32 = others.into_iter().map(|other| other.join().unwrap()).sum();
+        assert_eq!(mine + taken, BURST);
+        assert_eq!(
+            shared.update(|bucket, _now| bucket.full_at),
+            start + BURST * SECOND
+        );
+    });
+}
+
+#[test]
+fn nobody_passes_one_who_waits_by_the_lane() {
+    check(|| {
+        let shared = Shared::new(Bucket { full_at: now() });
+        shared.try_acquire(2).unwrap().spend();
+        let mut waiter = Box::pin(shared.acquire(1));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(waiter.as_mut().poll(&mut context).is_pending());
+        let newcomer = {
+            let shared = shared.clone();
+            thread::spawn(move || assert!(shared.try_acquire(1).is_err(), "it overtook"))
+        };
+        set_time(SECOND);
+        shared.ring_if_due();
+        newcomer.join().unwrap();
+        assert!(waiter.as_mut().poll(&mut context).is_ready());
     });
 }

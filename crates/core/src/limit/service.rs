@@ -4,7 +4,7 @@ use tower_service::Service;
 
 use super::future::ResponseFuture;
 use crate::{
-    OnReject, Select, Selection,
+    OnReject, Select, Selection, clock,
     line::{Ask, Patience},
     shared::{Admission, Turn},
     track::Track,
@@ -81,33 +81,37 @@ where
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let on_reject = self.on_reject.clone();
-        match self.select.select(&request) {
+        let (shared, cost) = match self.select.select(&request) {
+            Selection::Limit(shared, cost) => (shared, cost),
             Selection::Pass => {
                 let call = self.inner.call(request);
-                ResponseFuture::calling(self.track.track(None, call), on_reject)
+                return ResponseFuture::calling(self.track.track(None, call), on_reject);
             }
-            Selection::Limit(shared, cost) => {
-                let ask = Ask {
-                    cost,
-                    patience: Patience::Limited,
-                };
-                match shared.admit(ask, None) {
-                    Admission::Granted { permit, .. } => {
-                        let guard = self.track.begin(&shared, permit);
-                        let call = self.inner.call(request);
-                        ResponseFuture::calling(self.track.track(Some(guard), call), on_reject)
-                    }
-                    Admission::Joined { key, now } => {
-                        let turn = Turn::in_line(shared.into_owned(), ask, key, now);
-                        let inner = release(&mut self.inner);
-                        ResponseFuture::waiting(turn, inner, request, self.track.clone(), on_reject)
-                    }
-                    Admission::Refused(rejected) => {
-                        drop(shared);
-                        release(&mut self.inner);
-                        ResponseFuture::refused(rejected, on_reject)
-                    }
-                }
+        };
+        let now = clock::now();
+        let ask = Ask {
+            cost,
+            patience: Patience::Limited,
+        };
+        let admission = match shared.pass(cost, now) {
+            Some(permit) => Admission::Granted(permit),
+            None => shared.admit(ask, now, None),
+        };
+        match admission {
+            Admission::Granted(permit) => {
+                let guard = self.track.begin(&shared, permit);
+                let call = self.inner.call(request);
+                ResponseFuture::calling(self.track.track(Some(guard), call), on_reject)
+            }
+            Admission::Joined(key) => {
+                let turn = Turn::in_line(shared.into_owned(), ask, key, now);
+                let inner = release(&mut self.inner);
+                ResponseFuture::waiting(turn, inner, request, self.track.clone(), on_reject)
+            }
+            Admission::Refused(rejected) => {
+                drop(shared);
+                release(&mut self.inner);
+                ResponseFuture::refused(rejected, on_reject)
             }
         }
     }

@@ -82,8 +82,8 @@ struct Inner<L: Limiter> {
 
 /// What a request is told that asks to pass.
 pub(crate) enum Admission<P> {
-    Granted { permit: P, now: Instant },
-    Joined { key: Key, now: Instant },
+    Granted(P),
+    Joined(Key),
     Refused(Rejected),
 }
 
@@ -119,7 +119,7 @@ impl<L: Limiter> Shared<L> {
     /// If there is none at once.
     pub fn try_acquire(&self, cost: L::Cost) -> Result<Permit<L>, Rejected> {
         let now = clock::now();
-        if let Some(permit) = self.0.state.pass(cost, now) {
+        if let Some(permit) = self.pass(cost, now) {
             return Ok(Permit::new(self.clone(), permit));
         }
         let mut state = self.0.state.lock();
@@ -170,17 +170,14 @@ impl<L: Limiter> Shared<L> {
         due.into_iter().for_each(Waker::wake);
     }
 
-    /// Passes at once, or stands in line, or is refused.
+    /// Passes by the lane, without the lock, if it is open.
     #[inline]
-    pub(crate) fn admit(&self, ask: Ask<L::Cost>, waker: Option<&Waker>) -> Admission<L::Permit> {
-        let now = clock::now();
-        match self.0.state.pass(ask.cost, now) {
-            Some(permit) => Admission::Granted { permit, now },
-            None => self.admit_locked(ask, now, waker),
-        }
+    pub(crate) fn pass(&self, cost: L::Cost, now: Instant) -> Option<L::Permit> {
+        self.0.state.pass(cost, now)
     }
 
-    fn admit_locked(
+    /// Passes at once, or stands in line, or is refused.
+    pub(crate) fn admit(
         &self,
         ask: Ask<L::Cost>,
         now: Instant,
@@ -188,7 +185,7 @@ impl<L: Limiter> Shared<L> {
     ) -> Admission<L::Permit> {
         let mut state = self.0.state.lock();
         match state.take_if_free(ask.cost, now) {
-            Some(permit) => Admission::Granted { permit, now },
+            Some(permit) => Admission::Granted(permit),
             None => self.enqueue(state, ask, now, waker),
         }
     }
@@ -269,7 +266,7 @@ impl<L: Limiter> Shared<L> {
         let mut state = self.catch_up(state, now, &mut wakers);
         if let Some(permit) = state.take_if_free(ask.cost, now) {
             self.settle(state, now, wakers);
-            return Admission::Granted { permit, now };
+            return Admission::Granted(permit);
         }
         if let Some(rejected) = state.refusal(ask, now, &self.0.queue) {
             self.settle(state, now, wakers);
@@ -280,7 +277,7 @@ impl<L: Limiter> Shared<L> {
         let key = state.line.join(ask, now, waker.cloned());
         self.settle(state, now, wakers);
         events::pacing(pacing);
-        Admission::Joined { key, now }
+        Admission::Joined(key)
     }
 
     /// Makes a change that may concern those who wait.

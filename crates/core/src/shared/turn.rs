@@ -5,7 +5,7 @@ use std::{
 
 use super::{Admission, Shared};
 use crate::{
-    Limiter, Rejected,
+    Limiter, Rejected, clock,
     line::{Ask, Fetched, Key, Patience},
 };
 
@@ -56,22 +56,10 @@ impl<L: Limiter> Turn<L> {
     /// Ready once it holds a permit; it still does when polled again.
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Rejected>> {
-        if let Stage::Outside = self.stage {
-            match self.shared.admit(self.ask, Some(cx.waker())) {
-                Admission::Granted { permit, now } => {
-                    self.stage = Stage::Holding {
-                        permit,
-                        since: now,
-                        joined: now,
-                    };
-                }
-                Admission::Joined { key, now } => self.stage = Stage::InLine { key, joined: now },
-                Admission::Refused(rejected) => return Poll::Ready(Err(rejected)),
-            }
-        }
         match self.stage {
+            Stage::Outside => self.enter(cx),
             Stage::InLine { key, joined } => self.fetch(key, joined, cx),
-            Stage::Outside | Stage::Holding { .. } => Poll::Ready(Ok(())),
+            Stage::Holding { .. } => Poll::Ready(Ok(())),
         }
     }
 
@@ -106,6 +94,36 @@ impl<L: Limiter> Turn<L> {
             Stage::Outside => {}
             Stage::InLine { key, .. } => self.shared.leave(key),
             Stage::Holding { permit, .. } => self.shared.cancel(permit),
+        }
+    }
+
+    #[inline]
+    fn enter(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Rejected>> {
+        let now = clock::now();
+        match self.shared.pass(self.ask.cost, now) {
+            Some(permit) => self.hold(permit, now),
+            None => self.enter_locked(now, cx),
+        }
+    }
+
+    #[inline]
+    fn hold(&mut self, permit: L::Permit, now: Instant) -> Poll<Result<(), Rejected>> {
+        self.stage = Stage::Holding {
+            permit,
+            since: now,
+            joined: now,
+        };
+        Poll::Ready(Ok(()))
+    }
+
+    fn enter_locked(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<Result<(), Rejected>> {
+        match self.shared.admit(self.ask, now, Some(cx.waker())) {
+            Admission::Granted(permit) => self.hold(permit, now),
+            Admission::Joined(key) => {
+                self.stage = Stage::InLine { key, joined: now };
+                self.fetch(key, now, cx)
+            }
+            Admission::Refused(rejected) => Poll::Ready(Err(rejected)),
         }
     }
 

@@ -94,7 +94,7 @@ pub trait Limiter: Send + 'static {
     /// therefore taken at the instant when it was due, at most this long ago; otherwise the
     /// lateness of every timer would be lost from the rate. So a limiter that promises *at most `b +
     /// r·T` in any time `T`* keeps the promise by the instants that it was told, and in real time
-    /// lets through at most `b + r·(T + MAX_LAG)`.
+    /// grants at most `b + r·(T + MAX_LAG)`.
     ///
     /// Say [`Duration::ZERO`] if the promise must hold in real time, and pay with rate. Say
     /// [`Duration::MAX`] if the answer of `check` does not depend on the date of the grants.
@@ -111,6 +111,16 @@ pub trait Limiter: Send + 'static {
 
     /// Takes back a permit whose request was never sent.
     fn cancel(&mut self, permit: Self::Permit, now: Instant);
+
+    /// Takes back a permit that nobody used for [`SHELF_LIFE`](crate::SHELF_LIFE), while others of
+    /// `shelved` in sum lie there too. Default: [`cancel`](Self::cancel).
+    ///
+    /// What lies on the shelf will be sent as soon as whatever is stuck comes free, all at once. A
+    /// rate must see to it that it does not become more and more while everything is stuck.
+    fn lapse(&mut self, permit: Self::Permit, shelved: <Self::Cost as Cost>::Sum, now: Instant) {
+        let _ = shelved;
+        self.cancel(permit, now);
+    }
 
     /// Ends a request that was sent. `feedback` is `None` if it was dropped in flight.
     fn complete(&mut self, permit: Self::Permit, feedback: Option<Self::Feedback>, now: Instant) {
@@ -277,6 +287,11 @@ impl<A: Limiter, B: Limiter> Limiter for (A, B) {
     fn cancel(&mut self, permit: Self::Permit, now: Instant) {
         self.0.cancel(permit.0, now);
         self.1.cancel(permit.1, now);
+    }
+
+    fn lapse(&mut self, permit: Self::Permit, shelved: <Self::Cost as Cost>::Sum, now: Instant) {
+        self.0.lapse(permit.0, shelved.0, now);
+        self.1.lapse(permit.1, shelved.1, now);
     }
 
     fn complete(&mut self, permit: Self::Permit, feedback: Option<Self::Feedback>, now: Instant) {

@@ -30,8 +30,10 @@ pub(crate) struct Line<L: Limiter> {
     waiting: List,
     /// The last of those at the front of the line who had a grant, let it lapse, and asked again.
     returned: Option<Key>,
-    /// Grants that nobody has fetched yet.
+    /// The shelf: grants that nobody has fetched yet.
     granted: List,
+    /// What the grants on the shelf cost.
+    shelved: <L::Cost as Cost>::Sum,
     /// What all who wait ask for.
     queued: <L::Cost as Cost>::Sum,
     len: usize,
@@ -42,6 +44,10 @@ pub(crate) struct Line<L: Limiter> {
     due: Option<Instant>,
     /// The wait has become longer: some may have to be told.
     review: bool,
+    /// Something has changed since the line was looked at.
+    changed: bool,
+    /// When it must be looked at, if nothing changes until then.
+    next_look: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -55,10 +61,16 @@ struct Waiter<L: Limiter> {
 #[derive(Debug)]
 enum Phase<L: Limiter> {
     Waiting(Ask<L::Cost>),
-    Granted(L::Permit),
+    Granted(Grant<L>),
     /// A grant was not fetched in time.
     Lapsed,
     Refused(Why),
+}
+
+#[derive(Debug)]
+struct Grant<L: Limiter> {
+    permit: L::Permit,
+    cost: L::Cost,
 }
 
 /// What a request asks for.
@@ -108,12 +120,15 @@ impl<L: Limiter> Line<L> {
             waiting: List::new(),
             returned: None,
             granted: List::new(),
+            shelved: Default::default(),
             queued: Default::default(),
             len: 0,
             impatient: 0,
             last: None,
             due: None,
             review: false,
+            changed: false,
+            next_look: None,
         }
     }
 
@@ -130,8 +145,26 @@ impl<L: Limiter> Line<L> {
         self.queued
     }
 
+    /// Whether it must be looked at: something is due, or has changed.
+    #[inline]
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.changed || self.next_look.is_some_and(|at| at <= now)
+    }
+
+    /// The limiter has changed.
+    pub(crate) fn touch(&mut self) {
+        self.changed = true;
+    }
+
+    /// When the line must be looked at next, if nothing changes until then.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        self.next_look
+    }
+
     /// Stands at the end of the line.
     pub(crate) fn join(&mut self, ask: Ask<L::Cost>, now: Instant, waker: Option<Waker>) -> Key {
+        // One who is neither first in line nor first to have a deadline changes nothing.
+        self.changed |= self.is_empty() || ask.is_limited() && self.impatient == 0;
         let phase = Phase::Waiting(ask);
         let key = self.waiters.insert(Waiter {
             waker,
@@ -158,11 +191,14 @@ impl<L: Limiter> Line<L> {
             self.returned = Some(key);
         }
         self.count_in(ask);
+        self.touch();
     }
 
     /// Puts a permit that its owner can't use yet on the shelf, for the rest of its shelf life.
-    pub(crate) fn shelve(&mut self, permit: L::Permit, since: Instant) -> Key {
-        let phase = Phase::Granted(permit);
+    pub(crate) fn shelve(&mut self, permit: L::Permit, cost: L::Cost, since: Instant) -> Key {
+        let phase = Phase::Granted(Grant { permit, cost });
+        cost.add_to(&mut self.shelved);
+        self.touch();
         let key = self.waiters.insert(Waiter {
             waker: None,
             since,
@@ -182,19 +218,18 @@ impl<L: Limiter> Line<L> {
                 return Fetched::Waiting { replaced };
             }
             Some(Phase::Lapsed) => return Fetched::Lapsed,
-            Some(Phase::Granted(_)) => self.waiters.unlink(&mut self.granted, key),
+            Some(&Phase::Granted(Grant { cost, .. })) => self.unshelve(key, cost),
             Some(Phase::Refused(_)) | None => {}
         }
-        match self.waiters.remove(key) {
-            Some(Waiter {
-                phase: Phase::Granted(permit),
-                since,
-                ..
-            }) => Fetched::Granted { permit, since },
-            Some(Waiter {
-                phase: Phase::Refused(why),
-                ..
-            }) => Fetched::Refused(why),
+        match self
+            .waiters
+            .remove(key)
+            .map(|waiter| (waiter.phase, waiter.since))
+        {
+            Some((Phase::Granted(Grant { permit, .. }), since)) => {
+                Fetched::Granted { permit, since }
+            }
+            Some((Phase::Refused(why), _)) => Fetched::Refused(why),
             _ => Fetched::Lapsed,
         }
     }
@@ -204,16 +239,16 @@ impl<L: Limiter> Line<L> {
     pub(crate) fn leave(&mut self, key: Key) -> (Option<L::Permit>, Option<Waker>) {
         match self.waiters.get(key).map(|waiter| &waiter.phase) {
             Some(&Phase::Waiting(ask)) => self.unlink(key, ask),
-            Some(Phase::Granted(_)) => self.waiters.unlink(&mut self.granted, key),
+            Some(&Phase::Granted(Grant { cost, .. })) => self.unshelve(key, cost),
             _ => {}
         }
-        match self.waiters.remove(key) {
-            Some(Waiter {
-                phase: Phase::Granted(permit),
-                waker,
-                ..
-            }) => (Some(permit), waker),
-            other => (None, other.and_then(|waiter| waiter.waker)),
+        match self
+            .waiters
+            .remove(key)
+            .map(|waiter| (waiter.phase, waiter.waker))
+        {
+            Some((Phase::Granted(Grant { permit, .. }), waker)) => (Some(permit), waker),
+            other => (None, other.and_then(|(_, waker)| waker)),
         }
     }
 
@@ -228,14 +263,19 @@ impl<L: Limiter> Line<L> {
         max_wait: Option<Duration>,
         wakers: &mut Wakers,
     ) -> bool {
+        if !self.is_due(now) {
+            return true;
+        }
         self.lapse(limiter, now);
-        self.grant(limiter, now, wakers)
+        let done = self.grant(limiter, now, wakers)
             && self.expire(now, max_wait, wakers)
-            && self.refuse_hopeless(limiter, now, max_wait, wakers)
+            && self.refuse_hopeless(limiter, now, max_wait, wakers);
+        self.changed = !done;
+        self.next_look = self.earliest_look(max_wait);
+        done
     }
 
-    /// When the line must be looked at next, if nothing changes until then.
-    pub(crate) fn next_look(&self, max_wait: Option<Duration>) -> Option<Instant> {
+    fn earliest_look(&self, max_wait: Option<Duration>) -> Option<Instant> {
         let shelf = self.front(&self.granted).map(|(_, first)| first.since);
         let shelf = shelf.map(|since| clock::saturating_add(since, SHELF_LIFE));
         let deadline = self.first_deadline(max_wait).map(|(_, deadline)| deadline);
@@ -245,6 +285,7 @@ impl<L: Limiter> Line<L> {
     /// Remembers that some may now have to wait for too long.
     pub(crate) fn review(&mut self) {
         self.review = self.impatient > 0;
+        self.touch();
     }
 
     /// Everybody's waker, so that somebody sets the alarm again.
@@ -262,10 +303,11 @@ impl<L: Limiter> Line<L> {
             if now < clock::saturating_add(waiter.since, SHELF_LIFE) {
                 break;
             }
-            self.waiters.unlink(&mut self.granted, key);
-            if let Some(Phase::Granted(permit)) = self.enter(key, Phase::Lapsed, now) {
-                limiter.cancel(permit, now);
-            }
+            let Some(Phase::Granted(grant)) = self.enter(key, Phase::Lapsed, now) else {
+                break;
+            };
+            self.unshelve(key, grant.cost);
+            limiter.lapse(grant.permit, self.shelved, now);
         }
     }
 
@@ -282,8 +324,10 @@ impl<L: Limiter> Line<L> {
                     let permit = limiter.take(ask.cost, at);
                     self.last = Some(at);
                     self.unlink(key, ask);
-                    self.enter(key, Phase::Granted(permit), now);
+                    let cost = ask.cost;
+                    self.enter(key, Phase::Granted(Grant { permit, cost }), now);
                     self.waiters.push_back(&mut self.granted, key);
+                    cost.add_to(&mut self.shelved);
                     self.wake(key, wakers);
                 }
                 Err(wait) => match wait.refusal().filter(|_| ask.is_limited()) {
@@ -422,6 +466,12 @@ impl<L: Limiter> Line<L> {
         ask.cost.take_from(&mut self.queued);
         self.len -= 1;
         self.impatient -= usize::from(ask.is_limited());
+    }
+
+    /// Takes a grant from the shelf.
+    fn unshelve(&mut self, key: Key, cost: L::Cost) {
+        self.waiters.unlink(&mut self.granted, key);
+        cost.take_from(&mut self.shelved);
     }
 
     fn count_in(&mut self, ask: Ask<L::Cost>) {

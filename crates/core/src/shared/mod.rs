@@ -205,10 +205,10 @@ impl<L: Limiter> Shared<L> {
         self.change(|state, now| state.limiter.cancel(permit, now));
     }
 
-    fn shelve(&self, permit: L::Permit, since: Instant) -> Key {
+    fn shelve(&self, permit: L::Permit, cost: L::Cost, since: Instant) -> Key {
         let now = clock::now();
         let mut state = self.0.state.lock();
-        let key = state.line.shelve(permit, since);
+        let key = state.line.shelve(permit, cost, since);
         self.settle(state, now, Wakers::default());
         key
     }
@@ -240,11 +240,7 @@ impl<L: Limiter> Shared<L> {
             state = self.0.state.lock();
             fetched = state.line.fetch(key, waker);
         }
-        let arm = matches!(fetched, Fetched::Waiting { .. }) && state.needs_alarm(&self.0.queue);
-        drop(state);
-        if arm {
-            self.0.arm();
-        }
+        self.0.release(state);
         fetched
     }
 
@@ -276,27 +272,32 @@ impl<L: Limiter> Shared<L> {
     }
 
     #[cold]
-    fn enqueue(
-        &self,
-        state: Locked<'_, L>,
+    fn enqueue<'a>(
+        &'a self,
+        mut state: Locked<'a, L>,
         ask: Ask<L::Cost>,
         now: Instant,
         waker: Option<&Waker>,
     ) -> Admission<L::Permit> {
-        let mut wakers = Wakers::default();
-        let mut state = self.catch_up(state, now, &mut wakers);
-        if let Some(permit) = state.take_if_free(ask.cost, now) {
-            self.settle(state, now, wakers);
-            return Admission::Granted(permit);
+        if state.line.is_due(now) {
+            self.settle(state, now, Wakers::default());
+            state = self.0.state.lock();
+            if let Some(permit) = state.take_if_free(ask.cost, now) {
+                return Admission::Granted(permit);
+            }
         }
         if let Some(rejected) = state.refusal(ask, now, &self.0.queue) {
-            self.settle(state, now, wakers);
+            drop(state);
             events::rejected(&rejected);
             return Admission::Refused(rejected);
         }
         let pacing = events::Pacing::of(&state, &ask.cost, now);
         let key = state.line.join(ask, now, waker.cloned());
-        self.settle(state, now, wakers);
+        if state.line.is_due(now) {
+            self.settle(state, now, Wakers::default());
+        } else {
+            self.0.release(state);
+        }
         events::pacing(pacing);
         Admission::Joined(key)
     }
@@ -313,6 +314,7 @@ impl<L: Limiter> Shared<L> {
         let mut state = self.catch_up(state, now, &mut wakers);
         let before = state.outlook(&L::Cost::ONE, now);
         let result = change(&mut state, now);
+        state.line.touch();
         if state.outlook(&L::Cost::ONE, now).is_worse_than(&before) {
             state.line.review();
         }
@@ -353,12 +355,17 @@ impl<L: Limiter> Inner<L> {
     /// Does all that is due, sets the alarm for the next time, and wakes.
     fn settle(&self, state: Locked<'_, L>, now: Instant, mut wakers: Wakers) {
         let state = self.catch_up(state, now, &mut wakers);
-        let arm = state.needs_alarm(&self.queue);
+        self.release(state);
+        wakers.wake_all();
+    }
+
+    /// Unlocks, and sets the alarm if it isn't set for the next time.
+    fn release(&self, state: Locked<'_, L>) {
+        let arm = state.needs_alarm();
         drop(state);
         if arm {
             self.arm();
         }
-        wakers.wake_all();
     }
 
     fn look(&self) {
@@ -386,7 +393,7 @@ impl<L: Limiter> Inner<L> {
     }
 
     fn set_alarm(&self) {
-        let Some(target) = self.state.lock().arm(&self.queue) else {
+        let Some(target) = self.state.lock().arm() else {
             return;
         };
         let armed = lock(&self.alarm).set(target, &self.waker, &self.rang);

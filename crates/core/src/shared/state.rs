@@ -140,13 +140,14 @@ impl<L: Limiter> State<L> {
     }
 
     fn objection(&self, cost: &L::Cost, now: Instant, queue: &Queue) -> Option<Why> {
-        let max_wait = queue.longest_wait();
-        match self.outlook(cost, now).objection(now, max_wait) {
-            Some(why) => Some(why),
-            None if max_wait == Some(Duration::ZERO) => Some(Why::TooLong),
-            None if !queue.has_room(self.line.len()) => Some(Why::Full),
-            None => None,
-        }
+        let objection = match queue.longest_wait() {
+            // Nobody needs to know how long the wait would be.
+            None => self.limiter.check(cost, now).refusal(),
+            Some(Duration::ZERO) => Some(self.outlook(cost, now).refusal().unwrap_or(Why::TooLong)),
+            max_wait => self.outlook(cost, now).objection(now, max_wait),
+        };
+        let full = !queue.has_room(self.line.len());
+        objection.or(full.then_some(Why::Full))
     }
 
     pub(super) fn rejected(
@@ -186,14 +187,14 @@ impl<L: Limiter> State<L> {
 
     /// Whether the alarm must be set, or set to an earlier time. One that rings too early does no
     /// harm: it is set again then.
-    pub(super) fn needs_alarm(&self, queue: &Queue) -> bool {
-        let target = self.line.next_look(queue.longest_wait());
+    pub(super) fn needs_alarm(&self) -> bool {
+        let target = self.line.next_look();
         target.is_some_and(|target| self.armed.is_none_or(|armed| target < armed))
     }
 
     /// What to set the alarm to.
-    pub(super) fn arm(&mut self, queue: &Queue) -> Option<Instant> {
-        self.armed = self.line.next_look(queue.longest_wait());
+    pub(super) fn arm(&mut self) -> Option<Instant> {
+        self.armed = self.line.next_look();
         self.armed
     }
 }

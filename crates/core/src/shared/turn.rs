@@ -83,7 +83,7 @@ impl<L: Limiter> Turn<L> {
             joined,
         } = std::mem::replace(&mut self.stage, Stage::Outside)
         {
-            let key = self.shared.shelve(permit, since);
+            let key = self.shared.shelve(permit, self.ask.cost, since);
             self.stage = Stage::InLine { key, joined };
         }
     }
@@ -121,7 +121,7 @@ impl<L: Limiter> Turn<L> {
             Admission::Granted(permit) => self.hold(permit, now),
             Admission::Joined(key) => {
                 self.stage = Stage::InLine { key, joined: now };
-                self.fetch(key, now, cx)
+                Poll::Pending
             }
             Admission::Refused(rejected) => Poll::Ready(Err(rejected)),
         }

@@ -27,7 +27,8 @@ use crate::{
 ///
 /// # Cost
 ///
-/// A request that need not wait costs one lock and one look at the clock, and allocates nothing.
+/// A request that need not wait costs one look at the clock and one lock, or one atomic operation if
+/// the limiter has a [`Pace`](crate::Pace), and allocates nothing.
 #[derive(Debug, Clone)]
 pub struct Limit<S, P, T, R> {
     inner: S,

@@ -4,7 +4,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::lane::Lane;
+use super::{
+    alarm::{Armed, Runtime},
+    lane::Lane,
+};
 use crate::{
     Cost, Limiter, Queue, Rejected, Snapshot, Wait, Why, clock,
     line::{Ask, Line, Outlook, Patience, Wakers},
@@ -91,6 +94,8 @@ pub(super) struct State<L: Limiter> {
     pub(super) name: Option<Arc<str>>,
     /// What the alarm is set to, as far as anybody knows.
     pub(super) armed: Option<Instant>,
+    /// The runtime of the timer that rings first.
+    pub(super) listening: Option<Runtime>,
     /// What the lane was opened with.
     opened: Option<Instant>,
 }
@@ -102,6 +107,7 @@ impl<L: Limiter> State<L> {
             line: Line::new(),
             name: None,
             armed: None,
+            listening: None,
             opened: None,
         }
     }
@@ -191,9 +197,26 @@ impl<L: Limiter> State<L> {
         target.is_some_and(|target| self.armed.is_none_or(|armed| target < armed))
     }
 
-    /// What to set the alarm to.
-    pub(super) fn arm(&mut self, queue: &Queue) -> Option<Instant> {
+    /// What to set the alarm to: far ahead if nothing is due. `None` if nobody waits.
+    pub(super) fn arm(&mut self, now: Instant, queue: &Queue) -> Option<Instant> {
         self.armed = self.line.next_look(queue.longest_wait());
-        self.armed
+        if self.armed.is_none() && self.line.is_empty() {
+            self.listening = None;
+            return None;
+        }
+        Some(self.armed.unwrap_or_else(|| clock::far_after(now)))
+    }
+
+    /// The alarm was set, or not.
+    pub(super) fn armed(&mut self, armed: Armed, here: Option<Runtime>) {
+        match armed {
+            Armed::Set => {}
+            Armed::Listening => self.listening = here,
+            Armed::Due => self.armed = None,
+            Armed::Lost => {
+                self.armed = None;
+                self.listening = None;
+            }
+        }
     }
 }

@@ -104,7 +104,7 @@ where
                 let call = self.inner.call(request);
                 ResponseFuture::calling(self.track.track(Some(guard), call), on_reject)
             }
-            Admission::Joined(key) => {
+            Admission::Joined { key, .. } => {
                 let turn = Turn::in_line(shared.into_owned(), ask, key, now);
                 let inner = release(&mut self.inner);
                 ResponseFuture::waiting(turn, inner, request, self.track.clone(), on_reject)

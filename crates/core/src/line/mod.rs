@@ -282,6 +282,11 @@ impl<L: Limiter> Line<L> {
         [self.due, shelf, deadline].into_iter().flatten().min()
     }
 
+    /// Whether some wait for a time that has to come.
+    pub(crate) fn waits_by_the_clock(&self, max_wait: Option<Duration>) -> bool {
+        self.due.is_some() || max_wait.is_some_and(|_| self.impatient > 0)
+    }
+
     /// Remembers that some may now have to wait for too long.
     pub(crate) fn review(&mut self) {
         self.review = self.impatient > 0;

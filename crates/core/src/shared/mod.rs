@@ -9,7 +9,7 @@ mod turn;
 
 use std::{
     fmt,
-    sync::{Arc, Weak, atomic::AtomicBool},
+    sync::{Arc, Weak},
     task::{Wake, Waker},
     time::Instant,
 };
@@ -17,13 +17,13 @@ use std::{
 pub use self::permit::{Acquire, InFlight, Permit};
 pub(crate) use self::turn::Turn;
 use self::{
-    alarm::{Alarm, Armed},
-    state::{Guarded, Locked, State},
+    alarm::{Alarm, Armed, Runtime},
+    state::{Ears, Guarded, Locked, State},
 };
 use crate::{
     Cost, Limiter, Queue, Rejected, Snapshot, Why, clock,
     line::{Ask, Fetched, Key, Wakers},
-    sync::{AtomicUsize, Mutex, Ordering, lock},
+    sync::{Mutex, lock},
 };
 
 /// A limiter and the line before it, shared by all who clone this handle.
@@ -66,17 +66,15 @@ use crate::{
 /// # Runtimes
 ///
 /// Nothing here needs a runtime until a request waits; then it must be polled on a tokio runtime
-/// with time enabled. Several runtimes may share a limiter.
+/// with time enabled, and panics elsewhere if what it waits for is a time. Several runtimes may share
+/// a limiter: each on which somebody waits has a timer for it, so one that is shut down, or that
+/// nobody drives at the moment, holds up its own requests only. Permits may be given back, and
+/// settings changed, anywhere.
 pub struct Shared<L: Limiter>(Arc<Inner<L>>);
 
 struct Inner<L: Limiter> {
     state: Guarded<L>,
     alarm: Mutex<Alarm>,
-    /// How many want the alarm set: the first does it, for the others too. Setting a timer can ring
-    /// it, and whoever it wakes wants it set again.
-    arming: AtomicUsize,
-    /// The alarm rang since its waker was registered.
-    rang: AtomicBool,
     waker: Waker,
     queue: Queue,
 }
@@ -84,7 +82,11 @@ struct Inner<L: Limiter> {
 /// What a request is told that asks to pass.
 pub(crate) enum Admission<P> {
     Granted(P),
-    Joined(Key),
+    /// It stands in line. Once it is polled, it must be [heard](Shared::hear).
+    Joined {
+        key: Key,
+        ears: Ears,
+    },
     Refused(Rejected),
 }
 
@@ -101,8 +103,6 @@ impl<L: Limiter> Shared<L> {
         Self(Arc::new_cyclic(|inner| Inner {
             state: Guarded::new(limiter),
             alarm: Mutex::new(Alarm::default()),
-            arming: AtomicUsize::new(0),
-            rang: AtomicBool::new(false),
             waker: Waker::from(Arc::new(Ring(Weak::clone(inner)))),
             queue,
         }))
@@ -196,6 +196,15 @@ impl<L: Limiter> Shared<L> {
         }
     }
 
+    /// Sees to it that somebody rings for one who waits and is polled here.
+    ///
+    /// # Panics
+    ///
+    /// If it waits for a time, and nothing here can tell the time.
+    pub(crate) fn hear(&self, ears: Ears) {
+        self.0.hear(ears);
+    }
+
     /// Ends a call that was sent.
     pub(crate) fn complete(&self, permit: L::Permit, feedback: Option<L::Feedback>) {
         self.change(|state, now| state.limiter.complete(permit, feedback, now));
@@ -241,7 +250,14 @@ impl<L: Limiter> Shared<L> {
             state = self.0.state.lock();
             fetched = state.line.fetch(key, waker);
         }
-        self.0.release(state);
+        match fetched {
+            Fetched::Waiting { .. } => {
+                let ears = state.ears(self.0.queue.longest_wait());
+                drop(state);
+                self.hear(ears);
+            }
+            _ => drop(state),
+        }
         fetched
     }
 
@@ -296,11 +312,12 @@ impl<L: Limiter> Shared<L> {
         let key = state.line.join(ask, now, waker.cloned());
         if state.line.is_due(now) {
             self.settle(state, now, Wakers::default());
-        } else {
-            self.0.release(state);
+            state = self.0.state.lock();
         }
+        let ears = state.ears(self.0.queue.longest_wait());
+        drop(state);
         events::pacing(pacing);
-        Admission::Joined(key)
+        Admission::Joined { key, ears }
     }
 
     /// Makes a change that may concern those who wait.
@@ -365,67 +382,58 @@ impl<L: Limiter> Inner<L> {
         let arm = state.needs_alarm();
         drop(state);
         if arm {
-            self.arm();
+            self.arm(None);
         }
     }
 
     fn look(&self) {
-        let now = clock::now();
-        self.settle(self.state.lock(), now, Wakers::default());
+        let mut wakers = Wakers::default();
+        drop(self.catch_up(self.state.lock(), clock::now(), &mut wakers));
     }
 
-    fn arm(&self) {
-        if self.arming.fetch_add(1, Ordering::AcqRel) > 0 {
-            return;
+    /// Sees to it that somebody rings for one who waits and is polled here.
+    fn hear(&self, ears: Ears) {
+        match alarm::here() {
+            Some(here) if ears.listening == Some(here) => {}
+            Some(here) => {
+                lock(&self.alarm).add(here);
+                self.arm(Some(here));
+            }
+            None => assert!(
+                !ears.by_the_clock,
+                "whoever waits by the clock must be polled on a tokio runtime"
+            ),
         }
-        // A runtime without time makes tokio panic here; nobody else must suffer for it.
-        let arming = Arming(self);
-        let mut wanted = 1;
+    }
+
+    /// Sets the alarm for what is due next. If the runtime of this thread is given, it is the first
+    /// to ring.
+    fn arm(&self, here: Option<Runtime>) {
         loop {
-            self.set_alarm();
-            let done = self
-                .arming
-                .compare_exchange(wanted, 0, Ordering::AcqRel, Ordering::Acquire);
-            match done {
-                Ok(_) => return std::mem::forget(arming),
-                Err(more) => wanted = more,
+            match self.set_alarm(here) {
+                Armed::Set | Armed::Listening => return,
+                Armed::Due => self.look(),
+                Armed::Lost => return self.strand(),
             }
         }
     }
 
-    fn set_alarm(&self) {
-        let Some(target) = self.state.lock().arm() else {
-            return;
+    fn set_alarm(&self, here: Option<Runtime>) -> Armed {
+        let mut alarm = lock(&self.alarm);
+        let now = clock::now();
+        let Some(at) = self.state.lock().arm(now) else {
+            alarm.rest();
+            return Armed::Set;
         };
-        let armed = lock(&self.alarm).set(target, &self.waker, &self.rang);
-        match armed {
-            Armed::Set => {}
-            Armed::Due => {
-                self.state.lock().armed = None;
-                self.look();
-            }
-            Armed::Stranded => self.strand(),
-        }
+        let armed = alarm.set(at, now, here, &self.waker);
+        self.state.lock().armed(armed, here);
+        armed
     }
 
-    /// Nobody here can set the alarm: wakes those who wait, and the first to be polled on a runtime
-    /// of its own sets it there.
+    /// A timer was lost: wakes those who wait, and they listen wherever they are polled.
     fn strand(&self) {
-        let mut state = self.state.lock();
-        state.armed = None;
-        let wakers = state.line.wakers();
-        drop(state);
+        let wakers = self.state.lock().line.wakers();
         wakers.into_iter().for_each(Waker::wake);
-    }
-}
-
-/// Setting the alarm panicked: nobody sets it any more, and it is not set.
-struct Arming<'a, L: Limiter>(&'a Inner<L>);
-
-impl<L: Limiter> Drop for Arming<'_, L> {
-    fn drop(&mut self) {
-        self.0.state.lock().armed = None;
-        self.0.arming.store(0, Ordering::Release);
     }
 }
 
@@ -438,10 +446,12 @@ impl<L: Limiter> Wake for Ring<L> {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        if alarm::is_being_set() {
+            return;
+        }
         if let Some(inner) = self.0.upgrade() {
-            inner.rang.store(true, std::sync::atomic::Ordering::Release);
-            inner.state.lock().armed = None;
             inner.look();
+            inner.arm(alarm::here());
         }
     }
 }

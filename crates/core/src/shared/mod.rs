@@ -2,28 +2,23 @@
 
 mod alarm;
 mod events;
+mod inner;
 mod lane;
 mod permit;
 mod state;
 mod turn;
 
-use std::{
-    fmt,
-    sync::{Arc, Weak},
-    task::{Wake, Waker},
-    time::Instant,
-};
+use std::{fmt, sync::Arc, task::Waker, time::Instant};
 
 pub use self::permit::{Acquire, InFlight, Permit};
 pub(crate) use self::turn::Turn;
 use self::{
-    alarm::{Alarm, Armed, Runtime},
-    state::{Ears, Guarded, Locked, State},
+    inner::Inner,
+    state::{Ears, Locked, State},
 };
 use crate::{
     Cost, Limiter, Queue, Rejected, Snapshot, Why, clock,
     line::{Ask, Fetched, Key, Wakers},
-    sync::{Mutex, lock},
 };
 
 /// A limiter and the line before it, shared by all who clone this handle.
@@ -72,13 +67,6 @@ use crate::{
 /// settings changed, anywhere.
 pub struct Shared<L: Limiter>(Arc<Inner<L>>);
 
-struct Inner<L: Limiter> {
-    state: Guarded<L>,
-    alarm: Mutex<Alarm>,
-    waker: Waker,
-    queue: Queue,
-}
-
 /// What a request is told that asks to pass.
 pub(crate) enum Admission<P> {
     Granted(P),
@@ -100,12 +88,7 @@ impl<L: Limiter> Shared<L> {
     /// Shares a limiter, with limits on waiting.
     #[must_use]
     pub fn with_queue(limiter: L, queue: Queue) -> Self {
-        Self(Arc::new_cyclic(|inner| Inner {
-            state: Guarded::new(limiter),
-            alarm: Mutex::new(Alarm::default()),
-            waker: Waker::from(Arc::new(Ring(Weak::clone(inner)))),
-            queue,
-        }))
+        Self(Inner::new(limiter, queue))
     }
 
     /// Names the limiter in errors and events. All who share it share its name.
@@ -172,8 +155,7 @@ impl<L: Limiter> Shared<L> {
     /// Rings the alarm if it is due, as a timer driver would.
     #[cfg(throttle_loom)]
     pub fn ring_if_due(&self) {
-        let due = lock(&self.0.alarm).take_due(clock::now());
-        due.into_iter().for_each(Waker::wake);
+        self.0.ring_if_due();
     }
 
     /// Passes by the lane, without the lock, if it is open.
@@ -351,108 +333,6 @@ impl<L: Limiter> Shared<L> {
         wakers: &mut Wakers,
     ) -> Locked<'a, L> {
         self.0.catch_up(state, now, wakers)
-    }
-}
-
-impl<L: Limiter> Inner<L> {
-    /// Does all that is due. Wakes, without the lock, only as often as `wakers` fills up.
-    fn catch_up<'a>(
-        &'a self,
-        mut state: Locked<'a, L>,
-        now: Instant,
-        wakers: &mut Wakers,
-    ) -> Locked<'a, L> {
-        while !state.advance(now, &self.queue, wakers) {
-            drop(state);
-            wakers.wake_all();
-            state = self.state.lock();
-        }
-        state
-    }
-
-    /// Does all that is due, sets the alarm for the next time, and wakes.
-    fn settle(&self, state: Locked<'_, L>, now: Instant, mut wakers: Wakers) {
-        let state = self.catch_up(state, now, &mut wakers);
-        self.release(state);
-        wakers.wake_all();
-    }
-
-    /// Unlocks, and sets the alarm if it isn't set for the next time.
-    fn release(&self, state: Locked<'_, L>) {
-        let arm = state.needs_alarm();
-        drop(state);
-        if arm {
-            self.arm(None);
-        }
-    }
-
-    fn look(&self) {
-        let mut wakers = Wakers::default();
-        drop(self.catch_up(self.state.lock(), clock::now(), &mut wakers));
-    }
-
-    /// Sees to it that somebody rings for one who waits and is polled here.
-    fn hear(&self, ears: Ears) {
-        match alarm::here() {
-            Some(here) if ears.listening == Some(here) => {}
-            Some(here) => {
-                lock(&self.alarm).add(here);
-                self.arm(Some(here));
-            }
-            None => assert!(
-                !ears.by_the_clock,
-                "whoever waits by the clock must be polled on a tokio runtime"
-            ),
-        }
-    }
-
-    /// Sets the alarm for what is due next. If the runtime of this thread is given, it is the first
-    /// to ring.
-    fn arm(&self, here: Option<Runtime>) {
-        loop {
-            match self.set_alarm(here) {
-                Armed::Set | Armed::Listening => return,
-                Armed::Due => self.look(),
-                Armed::Lost => return self.strand(),
-            }
-        }
-    }
-
-    fn set_alarm(&self, here: Option<Runtime>) -> Armed {
-        let mut alarm = lock(&self.alarm);
-        let now = clock::now();
-        let Some(at) = self.state.lock().arm(now) else {
-            alarm.rest();
-            return Armed::Set;
-        };
-        let armed = alarm.set(at, now, here, &self.waker);
-        self.state.lock().armed(armed, here);
-        armed
-    }
-
-    /// A timer was lost: wakes those who wait, and they listen wherever they are polled.
-    fn strand(&self) {
-        let wakers = self.state.lock().line.wakers();
-        wakers.into_iter().for_each(Waker::wake);
-    }
-}
-
-/// What the alarm wakes: the line itself.
-struct Ring<L: Limiter>(Weak<Inner<L>>);
-
-impl<L: Limiter> Wake for Ring<L> {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        if alarm::is_being_set() {
-            return;
-        }
-        if let Some(inner) = self.0.upgrade() {
-            inner.look();
-            inner.arm(alarm::here());
-        }
     }
 }
 

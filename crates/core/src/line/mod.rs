@@ -5,6 +5,7 @@
 mod advance;
 mod outlook;
 mod slots;
+mod waiter;
 mod wakers;
 
 use std::{
@@ -12,9 +13,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::slots::{List, Slots};
-pub(crate) use self::{outlook::Outlook, slots::Key, wakers::Wakers};
-use crate::{Cost, Limiter, Why};
+pub(crate) use self::{
+    outlook::Outlook,
+    slots::Key,
+    waiter::{Ask, Fetched, Patience},
+    wakers::Wakers,
+};
+use self::{
+    slots::{List, Slots},
+    waiter::{Grant, Phase, Waiter},
+};
+use crate::{Cost, Limiter};
 
 /// How long a grant waits for its owner to send: 100 ms.
 ///
@@ -49,66 +58,6 @@ pub(crate) struct Line<L: Limiter> {
     changed: bool,
     /// When it must be looked at, if nothing changes until then.
     next_look: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Waiter<L: Limiter> {
-    waker: Option<Waker>,
-    /// Since when it is in this phase; while it waits: since when it stands in line.
-    since: Instant,
-    phase: Phase<L>,
-}
-
-#[derive(Debug)]
-enum Phase<L: Limiter> {
-    Waiting(Ask<L::Cost>),
-    Granted(Grant<L>),
-    /// A grant was not fetched in time.
-    Lapsed,
-    Refused(Why),
-}
-
-#[derive(Debug)]
-struct Grant<L: Limiter> {
-    permit: L::Permit,
-    cost: L::Cost,
-}
-
-/// What a request asks for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ask<C> {
-    pub(crate) cost: C,
-    pub(crate) patience: Patience,
-}
-
-impl<C> Ask<C> {
-    fn is_limited(&self) -> bool {
-        self.patience == Patience::Limited
-    }
-}
-
-/// Whether the limits on waiting apply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
-    /// It can be refused.
-    Limited,
-    /// It waits for as long as it takes: a service that is being polled ready can't be told no.
-    Endless,
-}
-
-/// What one who comes to fetch a grant finds.
-#[derive(Debug)]
-pub(crate) enum Fetched<P> {
-    /// The waker that was there before is handed out: dropped under a lock, it might come back.
-    Waiting {
-        replaced: Option<Waker>,
-    },
-    Granted {
-        permit: P,
-        since: Instant,
-    },
-    Lapsed,
-    Refused(Why),
 }
 
 impl<L: Limiter> Line<L> {

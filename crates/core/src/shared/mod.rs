@@ -15,7 +15,7 @@ pub(crate) use self::admit::Admission;
 pub use self::permit::{Acquire, InFlight, Permit};
 pub(crate) use self::turn::Turn;
 use self::{inner::Inner, state::State};
-use crate::{Cost, Limiter, Queue, Rejected, Snapshot, clock};
+use crate::{Limiter, Queue, Rejected, Snapshot, clock};
 
 /// A limiter and the line before it, shared by all who clone this handle.
 ///

@@ -1,11 +1,11 @@
-use std::time::{Duration, Instant};
+mod limiter;
 
-use tower_throttle_core::{Invalid, Limiter, Pace, Snapshot, Wait};
+use std::time::Instant;
 
-use crate::{
-    Rate,
-    time::{later, nanos},
-};
+use tower_throttle_core::Invalid;
+
+pub use self::limiter::TokenPermit;
+use crate::{Rate, time::nanos};
 
 /// Lets requests through at a [`Rate`], and up to a *burst* of them at once after a pause.
 ///
@@ -13,26 +13,32 @@ use crate::{
 /// it costs. With a burst of 3:
 ///
 /// ```text
-///  offered   ||||||           |    |  ||||
-///  admitted  |||   |   |   |  |    |  |||   |
-///  level     3  0             0  1 0  2   0          3 at once, then one per interval
+///  time      0   1   2   3   4   5   6   7   8   9     in units of what one token takes
+///  offered   6                           4
+///  admitted  3   1   1   1               3   1
+///  level     0   0   0   0   1   2   3   0   0   1
 /// ```
 ///
-/// In any time `T`, requests of at most `burst + rate · T` tokens are admitted: the leaky bucket as
-/// a meter, or generic cell rate algorithm, of ITU-T I.371 and ATM Forum TM 4.1 §4.4.2, in exact
-/// integers. What comes back in that time, from permits that were not used, may pass in addition: so
-/// the bound holds for what is sent over `T` and the longest that an unused permit was held.
+/// In any time `T`, at most `burst + rate · T` tokens are taken, less what comes back. This is the
+/// leaky bucket as a meter, or generic cell rate algorithm, of ITU-T I.371, in exact integers: what is
+/// due between two nanoseconds is due at the second.
 ///
 /// The default burst is 1: requests are spread evenly, and a start is no exception. A burst of `n`
 /// per period looks natural, but lets up to `2 · n` requests through in the first period.
 ///
+/// # Cancel safety
+///
+/// The tokens of a request that was never sent come back, as many as fit. That a bucket would have
+/// been full meanwhile is not remembered: requests that hold tokens unused and give them back in
+/// turns can leave closer together than the bound says.
+///
 /// # Cost
 ///
-/// No allocation; no division unless a request must wait.
+/// 64 bytes. No allocation; no division unless a request must wait.
 ///
 /// # Choosing
 ///
-/// Use a [`SlidingWindow`](crate::SlidingWindow) instead if a server counts requests in a window of
+/// Most callers should use this one. Use a [`SlidingWindow`](crate::SlidingWindow) instead if a server counts requests in a window of
 /// time and one too many is not forgiven.
 ///
 /// # Example
@@ -72,18 +78,6 @@ pub enum OverBurst {
     /// It waits until the bucket is full, then takes its whole cost. The level goes below zero, and
     /// later requests wait until the debt is paid off.
     Borrow,
-}
-
-/// Tokens that were taken from a [`TokenBucket`].
-#[derive(Debug, PartialEq, Eq)]
-pub struct TokenPermit(u32);
-
-impl TokenPermit {
-    /// How many tokens were taken.
-    #[must_use]
-    pub fn tokens(&self) -> u32 {
-        self.0
-    }
 }
 
 /// How to make a bucket. The order of these calls does not matter; each starts the bucket afresh
@@ -197,43 +191,6 @@ impl TokenBucket {
         i64::try_from(tokens).unwrap_or(i64::MIN)
     }
 
-    #[inline]
-    fn wait(&self, ahead: u64, cost: u32, now: Instant) -> Wait {
-        if cost > self.burst && self.over_burst == OverBurst::Refuse {
-            return Wait::Never;
-        }
-        let need = self.units(cost.min(self.burst));
-        // The level only rises: mostly there is no need to know by how much.
-        if ahead == 0 && (self.level >= need || cost == 0) {
-            return Wait::Now;
-        }
-        let need = need.saturating_add(self.units_ahead(ahead, cost));
-        match need.saturating_sub(self.level_at(now)) {
-            missing if missing <= 0 => Wait::Now,
-            missing => self.wait_for(missing, now),
-        }
-    }
-
-    fn wait_for(&self, missing: i128, now: Instant) -> Wait {
-        let nanos = missing
-            .max(0)
-            .unsigned_abs()
-            .div_ceil(u128::from(self.rate.events()));
-        Wait::until(later(now.max(self.at), nanos), now)
-    }
-
-    /// What must have flowed in before a request has its turn.
-    fn units_ahead(&self, ahead: u64, cost: u32) -> i128 {
-        // A free request doesn't wait until the debt of the one before it is paid off.
-        let free_after_debt = cost == 0 && self.over_burst == OverBurst::Borrow;
-        let ahead = if free_after_debt {
-            ahead.min(self.burst.into())
-        } else {
-            ahead
-        };
-        i128::from(ahead).saturating_mul(self.units(1))
-    }
-
     /// The level at `now`; an instant before the last take counts as that of the last take.
     #[inline]
     fn level_at(&self, now: Instant) -> i128 {
@@ -259,70 +216,6 @@ impl TokenBucket {
     }
 }
 
-impl Limiter for TokenBucket {
-    type Cost = u32;
-    type Permit = TokenPermit;
-    type Feedback = ();
-
-    const COMPLETES: bool = false;
-
-    #[inline]
-    fn check(&self, cost: &u32, now: Instant) -> Wait {
-        self.wait(0, *cost, now)
-    }
-
-    /// Takes the tokens, even if there are fewer: that leaves a debt.
-    #[inline]
-    fn take(&mut self, cost: u32, at: Instant) -> TokenPermit {
-        self.settle(at);
-        self.level = self.level.saturating_sub(self.units(cost));
-        TokenPermit(cost)
-    }
-
-    /// Gives the tokens back, as many as fit.
-    ///
-    /// The time since the last take is not settled first: a grant may yet be dated back into it.
-    /// The level comes out the same, since what flows in and what comes back are capped together.
-    fn cancel(&mut self, permit: TokenPermit, _now: Instant) {
-        let back = self.units(permit.tokens());
-        self.level = self.level.saturating_add(back).min(self.cap());
-    }
-
-    fn predict(&self, ahead: u64, cost: &u32, now: Instant) -> Wait {
-        self.wait(ahead, *cost, now)
-    }
-
-    /// None for rates above a million per second whose interval is no whole number of nanoseconds:
-    /// rounding it up would cost more than a thousandth of the rate.
-    fn pace(&self) -> Option<Pace> {
-        let (events, period) = (u64::from(self.rate.events()), self.rate.nanos());
-        let interval = period.div_ceil(events);
-        let lost = u128::from(interval) * u128::from(events) - u128::from(period);
-        let missing = self.cap().saturating_sub(self.level).max(0).unsigned_abs();
-        (lost.saturating_mul(1000) <= u128::from(period)).then(|| Pace {
-            full_at: later(self.at, missing.div_ceil(u128::from(events))),
-            interval: Duration::from_nanos(interval),
-            burst: self.burst,
-        })
-    }
-
-    fn passed(&mut self, full_at: Instant) {
-        let inflow = nanos(full_at.saturating_duration_since(self.at));
-        let inflow = i128::from(inflow) * i128::from(self.rate.events());
-        self.level = self.cap().saturating_sub(inflow);
-    }
-
-    fn permit(cost: u32) -> Option<TokenPermit> {
-        Some(TokenPermit(cost))
-    }
-
-    fn describe(&self, snapshot: &mut Snapshot, now: Instant) {
-        snapshot.level = Some(self.level(now));
-        snapshot.burst = Some(self.burst);
-        snapshot.rate = Some(self.rate.as_per_second_f64());
-    }
-}
-
 fn at_least_one(burst: u32) -> Result<u32, Invalid> {
     if burst == 0 {
         Err(Invalid::new("burst", burst, "at least 1"))
@@ -338,4 +231,143 @@ fn rescale(units: i128, from: u64, to: u64) -> i128 {
     // The remainder is below 2^64, so the product is below 2^128.
     let part = units.rem_euclid(from).unsigned_abs() * to.unsigned_abs() / from.unsigned_abs();
     whole.saturating_add(part as i128)
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "some instant is needed to begin with"
+)]
+mod tests {
+    use std::time::Duration;
+
+    use tower_throttle_core::{Limiter, Wait};
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn drained(rate: Rate, burst: u32, now: Instant) -> TokenBucket {
+        TokenBucket::new(rate, now).burst(burst).initial_level(0)
+    }
+
+    #[test]
+    fn the_order_of_setters_does_not_matter() {
+        let t0 = Instant::now();
+        let new = || TokenBucket::new(Rate::per_second(1), t0);
+
+        let a = new()
+            .burst(10)
+            .initial_level(7)
+            .over_burst(OverBurst::Borrow);
+        let b = new()
+            .over_burst(OverBurst::Borrow)
+            .initial_level(7)
+            .burst(10);
+
+        assert_eq!((a.level(t0), b.level(t0)), (7, 7));
+        assert_eq!(a.check(&11, t0), b.check(&11, t0));
+    }
+
+    #[test]
+    fn a_bucket_starts_as_full_as_asked() {
+        let t0 = Instant::now();
+        let bucket = TokenBucket::new(Rate::per_second(1), t0).burst(10);
+
+        let cases = [(0, 0), (4, 4), (10, 10), (11, 10), (u32::MAX, 10)];
+        for (initial, level) in cases {
+            assert_eq!(bucket.clone().initial_level(initial).level(t0), level);
+        }
+        assert_eq!(bucket.level(t0), 10);
+    }
+
+    #[test]
+    fn a_burst_of_zero_is_refused_by_name() {
+        let t0 = Instant::now();
+        let mut bucket = TokenBucket::new(Rate::per_second(1), t0);
+        let sentence = "burst is 0, but must be at least 1";
+
+        assert_eq!(bucket.set_burst(0, t0).unwrap_err().to_string(), sentence);
+        assert_eq!(bucket.burst_size(), 1);
+        assert_eq!(bucket.try_burst(0).unwrap_err().to_string(), sentence);
+    }
+
+    #[test]
+    #[should_panic = "burst is 0, but must be at least 1"]
+    fn a_burst_of_zero_panics_with_the_same_sentence() {
+        let _ = TokenBucket::new(Rate::per_second(1), Instant::now()).burst(0);
+    }
+
+    #[test]
+    fn time_that_has_passed_counts_at_the_old_rate() {
+        let t0 = Instant::now();
+        let mut bucket = drained(Rate::per_second(1), 20_000, t0);
+
+        bucket.set_rate(Rate::per_second(1000), t0 + 10 * SECOND);
+
+        assert_eq!(bucket.level(t0 + 10 * SECOND), 10);
+        assert_eq!(bucket.level(t0 + 11 * SECOND), 1010);
+    }
+
+    #[test]
+    fn a_fraction_of_a_token_survives_a_change_of_rate() {
+        let t0 = Instant::now();
+        let mut bucket = drained(Rate::per_minute(60), 5, t0);
+        let half = t0 + SECOND / 2;
+
+        bucket.set_rate(Rate::per_second(1), half);
+
+        assert_eq!(bucket.check(&1, half), Wait::Until(t0 + SECOND));
+    }
+
+    #[test]
+    fn a_smaller_burst_spills_what_no_longer_fits() {
+        let t0 = Instant::now();
+        let mut bucket = TokenBucket::new(Rate::per_second(1), t0).burst(10);
+
+        bucket.set_burst(3, t0).unwrap();
+        assert_eq!(bucket.level(t0), 3);
+
+        bucket.set_burst(10, t0).unwrap();
+        assert_eq!(bucket.level(t0), 3);
+    }
+
+    #[test]
+    fn a_refill_forgets_debts() {
+        let t0 = Instant::now();
+        let mut bucket = TokenBucket::new(Rate::per_second(1), t0).burst(10);
+        bucket.take(25, t0);
+
+        bucket.refill(t0);
+
+        assert_eq!(bucket.level(t0), 10);
+    }
+
+    #[test]
+    fn the_level_is_rounded_down_in_debt_too() {
+        let t0 = Instant::now();
+        let mut bucket = TokenBucket::new(Rate::per_second(1), t0).burst(2);
+        bucket.take(4, t0);
+
+        assert_eq!(bucket.level(t0 + SECOND / 2), -2);
+        assert_eq!(bucket.level(t0 + SECOND), -1);
+    }
+
+    #[test]
+    fn units_are_rescaled_downwards() {
+        let cases = [
+            (7, 10, 3, 2),
+            (10, 10, 3, 3),
+            (-1, 10, 3, -1),
+            (-10, 10, 3, -3),
+            (i128::MAX, 1, u64::MAX, i128::MAX),
+        ];
+        for (units, from, to, rescaled) in cases {
+            assert_eq!(
+                rescale(units, from, to),
+                rescaled,
+                "{units} of {from} in {to}"
+            );
+        }
+    }
 }

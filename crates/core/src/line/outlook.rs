@@ -31,6 +31,11 @@ impl Outlook {
         }
     }
 
+    /// Why nobody is to wait at all.
+    pub(crate) fn refusal(&self) -> Option<Why> {
+        self.refusal
+    }
+
     /// Why one who waits since `since` is not to wait any longer.
     pub(crate) fn objection(&self, since: Instant, max_wait: Option<Duration>) -> Option<Why> {
         let deadline = max_wait.map(|max| clock::saturating_add(since, max));

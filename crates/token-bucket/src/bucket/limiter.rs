@@ -46,6 +46,15 @@ impl Limiter for TokenBucket {
         self.level = self.level.saturating_add(back).min(self.cap());
     }
 
+    /// What lies on the shelf counts as if it were still in the bucket, which can hold no more than
+    /// the burst.
+    fn lapse(&mut self, permit: TokenPermit, shelved: u64, _now: Instant) {
+        let shelved = i128::from(shelved).saturating_mul(self.units(1));
+        let room = self.cap().saturating_sub(shelved);
+        let back = self.level.saturating_add(self.units(permit.tokens()));
+        self.level = self.level.max(back.min(room));
+    }
+
     /// Exact, except for one thing: a request that needs a full bucket is due at a whole nanosecond,
     /// and what flows in just before that is lost. So if the burst is above 1, the answer may be a
     /// nanosecond early for each such request ahead.
@@ -122,7 +131,11 @@ impl TokenBucket {
     /// How long it takes until so much has flowed in, in whole nanoseconds.
     fn nanos_for(&self, units: i128) -> u128 {
         let units = units.max(0).unsigned_abs();
-        units.div_ceil(self.rate.events().into())
+        match u64::try_from(units) {
+            // Several times as fast.
+            Ok(units) => units.div_ceil(self.rate.events().into()).into(),
+            Err(_) => units.div_ceil(self.rate.events().into()),
+        }
     }
 
     /// What must have flowed in before a request has its turn.

@@ -168,7 +168,8 @@ impl<L: Limiter> Line<L> {
         self.in_order()
             .find_map(|(key, waiter)| match waiter.phase {
                 Phase::Waiting(ask) if ask.is_limited() => {
-                    Some(((key, ask), clock::saturating_add(waiter.since, max_wait)))
+                    // A wait without end has no deadline.
+                    Some(((key, ask), waiter.since.checked_add(max_wait)?))
                 }
                 _ => None,
             })

@@ -155,7 +155,7 @@ impl<L: Limiter> Shared<L> {
             events::rejected(&rejected);
             return Admission::Refused(rejected);
         }
-        let pacing = events::Pacing::of(&state, &ask.cost, now);
+        let ahead = state.line.queued();
         let key = state.line.join(ask, now, waker.cloned());
         if state.line.is_due(now) {
             self.settle(state, now, Wakers::default());
@@ -163,7 +163,7 @@ impl<L: Limiter> Shared<L> {
         }
         let ears = state.ears(self.0.queue.longest_wait());
         drop(state);
-        events::pacing(pacing);
+        events::pacing(&self.0.state, ahead, ask.cost, now);
         Admission::Joined { key, ears }
     }
 

@@ -12,9 +12,9 @@ mod turn;
 use std::{fmt, sync::Arc, time::Instant};
 
 pub(crate) use self::admit::Admission;
+use self::inner::Inner;
 pub use self::permit::{Acquire, InFlight, Permit};
 pub(crate) use self::turn::Turn;
-use self::{inner::Inner, state::State};
 use crate::{Limiter, Queue, Rejected, Snapshot, clock};
 
 /// A limiter and the line before it, shared by all who clone this handle.

@@ -85,12 +85,12 @@ impl<L: Limiter> DerefMut for Locked<'_, L> {
     }
 }
 
-/// Opens the lane if nobody waits.
+/// Opens the lane if nobody waits. Not after a panic: the limiter may panic again.
 impl<L: Limiter> Drop for Locked<'_, L> {
     fn drop(&mut self) {
-        if self.line.is_empty() {
+        if self.line.is_empty() && !std::thread::panicking() {
             let pace = self.limiter.pace();
-            self.state.opened = pace.map(|pace| self.lane.open(pace));
+            self.state.opened = pace.and_then(|pace| self.lane.open(pace));
         }
     }
 }

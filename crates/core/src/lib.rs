@@ -28,7 +28,7 @@ pub use self::{
     cost::Cost,
     invalid::Invalid,
     limit::{Limit, LimitLayer, future},
-    limiter::{Limiter, Pace, Wait},
+    limiter::{Limiter, Pace, Report, Wait},
     line::SHELF_LIFE,
     on_reject::{Fail, OnReject, Respond},
     queue::Queue,

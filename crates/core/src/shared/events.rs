@@ -6,7 +6,16 @@ use std::{
 };
 
 use super::State;
-use crate::{Limiter, Rejected};
+use crate::{Limiter, Rejected, Report};
+
+/// What a limiter has to report, and its name.
+pub(super) type News = (Report, Option<Arc<str>>);
+
+pub(super) fn tell(news: Option<News>) {
+    if let Some((report, name)) = news {
+        report(name.as_deref());
+    }
+}
 
 /// A request that stands in line, for one who listens.
 pub(super) struct Pacing {

@@ -307,7 +307,11 @@ impl<L: Limiter> Shared<L> {
         let now = clock::now();
         let mut state = self.0.state.lock();
         if state.line.is_empty() {
-            return change(&mut state, now);
+            let result = change(&mut state, now);
+            let news = state.news();
+            drop(state);
+            events::tell(news);
+            return result;
         }
         let mut wakers = Wakers::default();
         // What was due before the change is granted as it stood before the change.
@@ -354,9 +358,11 @@ impl<L: Limiter> Inner<L> {
 
     /// Does all that is due, sets the alarm for the next time, and wakes.
     fn settle(&self, state: Locked<'_, L>, now: Instant, mut wakers: Wakers) {
-        let state = self.catch_up(state, now, &mut wakers);
+        let mut state = self.catch_up(state, now, &mut wakers);
+        let news = state.news();
         self.release(state);
         wakers.wake_all();
+        events::tell(news);
     }
 
     /// Unlocks, and sets the alarm if it isn't set for the next time.

@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tower_throttle_core::{Acquire, Limiter, Permit, Queue, Rejected, Shared, Snapshot, now};
 
@@ -30,7 +33,8 @@ use crate::{OverBurst, Rate, SlidingWindow, TokenBucket};
 /// # Sharing
 ///
 /// Clones share everything. A setter that shapes the limiter ([`burst`](Self::burst),
-/// [`max_wait`](Self::max_wait), …) makes a new one that nobody shares yet: call it before cloning.
+/// [`max_wait`](Self::max_wait), …) makes a new one that nobody shares yet, from the settings that
+/// this one was made with: call it before cloning, and before changing the rate of one in use.
 ///
 /// # Fairness
 ///
@@ -51,6 +55,8 @@ pub struct SharedRate<L: Limiter> {
 struct Recipe<L> {
     /// A limiter that was not used yet.
     fresh: L,
+    /// Starts such a limiter.
+    start: fn(&L, Instant) -> L,
     queue: Queue,
     name: Option<Arc<str>>,
 }
@@ -98,6 +104,9 @@ impl<L: Limiter<Cost = u32> + Clone> SharedRate<L> {
 
     /// Waits in line for `tokens`.
     ///
+    /// Call [`spend`](Permit::spend) on the permit when the request is sent. `let _permit =
+    /// bucket.acquire(1).await?;` alone limits nothing: at the end of the scope the tokens go back.
+    ///
     /// # Errors
     ///
     /// [`Rejected`] if the wait would be too long, the line is full, or so many tokens can never be
@@ -118,16 +127,18 @@ impl<L: Limiter<Cost = u32> + Clone> SharedRate<L> {
         &self.shared
     }
 
-    fn of(fresh: L) -> Self {
+    fn of(fresh: L, start: fn(&L, Instant) -> L) -> Self {
         Self::made_by(Recipe {
             fresh,
+            start,
             queue: Queue::new(),
             name: None,
         })
     }
 
     fn made_by(recipe: Recipe<L>) -> Self {
-        let shared = Shared::with_queue(recipe.fresh.clone(), recipe.queue);
+        let limiter = (recipe.start)(&recipe.fresh, now());
+        let shared = Shared::with_queue(limiter, recipe.queue);
         if let Some(name) = &recipe.name {
             shared.set_name(Arc::clone(name));
         }
@@ -162,7 +173,7 @@ impl SharedRate<TokenBucket> {
     /// A full bucket with a burst of 1.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
-        Self::of(TokenBucket::new(rate, now()))
+        Self::of(TokenBucket::new(rate, now()), TokenBucket::started_at)
     }
 
     /// The most tokens at once. Default: 1.
@@ -190,7 +201,7 @@ impl SharedRate<TokenBucket> {
     /// Whole tokens that could be taken now; negative while a debt is paid off.
     #[must_use]
     pub fn available(&self) -> i64 {
-        self.shared.update(|bucket, now| bucket.level(now))
+        self.snapshot().level.unwrap_or_default()
     }
 
     /// Changes the rate. The level stays; those who wait feel the change at once.
@@ -213,13 +224,13 @@ impl SharedRate<SlidingWindow> {
     /// At most `rate.events()` tokens in every `rate.period()`.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
-        Self::of(SlidingWindow::new(rate))
+        Self::of(SlidingWindow::new(rate), |fresh, _now| fresh.clone())
     }
 
     /// Tokens that could be taken now.
     #[must_use]
     pub fn available(&self) -> i64 {
-        self.shared.update(|window, now| window.level(now))
+        self.snapshot().level.unwrap_or_default()
     }
 
     /// Changes the rate. What was admitted counts on; those who wait feel the change at once.

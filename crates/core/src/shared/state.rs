@@ -4,7 +4,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{events::News, lane::Lane};
+use super::{
+    alarm::{Armed, Runtime},
+    events::News,
+    lane::Lane,
+};
 use crate::{
     Cost, Limiter, Queue, Rejected, Snapshot, Wait, Why, clock,
     line::{Ask, Line, Outlook, Patience, Wakers},
@@ -53,6 +57,15 @@ impl<L: Limiter> Guarded<L> {
     }
 }
 
+/// Who rings for those who wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ears {
+    /// The runtime whose timer rings first, and in time.
+    pub(super) listening: Option<Runtime>,
+    /// Somebody waits for a time that has to come.
+    pub(super) by_the_clock: bool,
+}
+
 /// The state, locked.
 pub(super) struct Locked<'a, L: Limiter> {
     state: MutexGuard<'a, State<L>>,
@@ -73,12 +86,12 @@ impl<L: Limiter> DerefMut for Locked<'_, L> {
     }
 }
 
-/// Opens the lane if nobody waits.
+/// Opens the lane if nobody waits. Not after a panic: the limiter may panic again.
 impl<L: Limiter> Drop for Locked<'_, L> {
     fn drop(&mut self) {
-        if self.line.is_empty() {
+        if self.line.is_empty() && !std::thread::panicking() {
             let pace = self.limiter.pace();
-            self.state.opened = pace.map(|pace| self.lane.open(pace));
+            self.state.opened = pace.and_then(|pace| self.lane.open(pace));
         }
     }
 }
@@ -91,6 +104,8 @@ pub(super) struct State<L: Limiter> {
     pub(super) name: Option<Arc<str>>,
     /// What the alarm is set to, as far as anybody knows.
     pub(super) armed: Option<Instant>,
+    /// The runtime of the timer that rings first.
+    pub(super) listening: Option<Runtime>,
     /// What the lane was opened with.
     opened: Option<Instant>,
 }
@@ -102,6 +117,7 @@ impl<L: Limiter> State<L> {
             line: Line::new(),
             name: None,
             armed: None,
+            listening: None,
             opened: None,
         }
     }
@@ -197,9 +213,34 @@ impl<L: Limiter> State<L> {
         target.is_some_and(|target| self.armed.is_none_or(|armed| target < armed))
     }
 
-    /// What to set the alarm to.
-    pub(super) fn arm(&mut self) -> Option<Instant> {
+    /// Who will ring, as far as is known here and now.
+    pub(super) fn ears(&self, max_wait: Option<Duration>) -> Ears {
+        Ears {
+            listening: self.listening.filter(|_| !self.needs_alarm()),
+            by_the_clock: self.line.waits_by_the_clock(max_wait),
+        }
+    }
+
+    /// What to set the alarm to: far ahead if nothing is due. `None` if nobody waits.
+    pub(super) fn arm(&mut self, now: Instant) -> Option<Instant> {
         self.armed = self.line.next_look();
-        self.armed
+        if self.armed.is_none() && self.line.is_empty() {
+            self.listening = None;
+            return None;
+        }
+        Some(self.armed.unwrap_or_else(|| clock::far_after(now)))
+    }
+
+    /// The alarm was set, or not.
+    pub(super) fn armed(&mut self, armed: Armed, here: Option<Runtime>) {
+        match armed {
+            Armed::Set => {}
+            Armed::Listening => self.listening = here,
+            Armed::Due => self.armed = None,
+            Armed::Lost => {
+                self.armed = None;
+                self.listening = None;
+            }
+        }
     }
 }

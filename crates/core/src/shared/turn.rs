@@ -119,8 +119,10 @@ impl<L: Limiter> Turn<L> {
     fn enter_locked(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<Result<(), Rejected>> {
         match self.shared.admit(self.ask, now, Some(cx.waker())) {
             Admission::Granted(permit) => self.hold(permit, now),
-            Admission::Joined(key) => {
+            Admission::Joined { key, ears } => {
                 self.stage = Stage::InLine { key, joined: now };
+                // In line already, so that it leaves the line if this panics.
+                self.shared.hear(ears);
                 Poll::Pending
             }
             Admission::Refused(rejected) => Poll::Ready(Err(rejected)),

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 use tower_throttle_core::{
-    BackpressureLayer, Fail, Limit, LimitLayer, Limiter, Queue, Respond,
+    BackpressureLayer, Fail, Limit, LimitLayer, Limiter, Queue, Rejected, Respond,
     hold::Head,
     select::{Alike, Everything, Single},
     track::{Tracked, Untracked},
@@ -62,7 +62,7 @@ use crate::Profile;
 ///
 /// # Errors
 ///
-/// A request that is refused fails with a boxed [`Rejected`](tower_throttle_core::Rejected), unless
+/// A request that is refused fails with a boxed [`Rejected`], unless
 /// [`on_reject`](Self::on_reject) makes a response of it. It is refused while the server asks for a
 /// pause above the [`cap`](Self::cap), and if it would wait for longer than
 /// [`max_wait`](Self::max_wait). Errors of the inner service are passed on, boxed in the first case and
@@ -250,7 +250,10 @@ impl<L: Limiter, F, W, R, H> RetryAfterLayer<L, F, W, R, H> {
     /// Answers a refused request with a response. The error type is then that of the inner service,
     /// so that a stack that can't fail still can't.
     #[must_use]
-    pub fn on_reject<G>(self, respond: G) -> RetryAfterLayer<L, F, W, Respond<G>, H> {
+    pub fn on_reject<G, Res>(self, respond: G) -> RetryAfterLayer<L, F, W, Respond<G>, H>
+    where
+        G: Fn(Rejected) -> Res,
+    {
         self.waiting(|layer| layer.on_reject(respond))
     }
 

@@ -161,7 +161,7 @@ async fn setters_of_the_adapter_keep_the_gate_and_those_of_the_gate_make_one() {
         .filter(|_: &http::Request<()>| true)
         .name("api");
     assert!(kept.limiter().shared().is_shared_with(&shared));
-    let kept = layer.clone().on_reject(|_: Rejected| response(503, &[]));
+    let kept = layer.clone().on_reject(|_| response(503, &[]));
     assert!(kept.limiter().shared().is_shared_with(&shared));
     assert!(
         layer

@@ -102,7 +102,7 @@ async fn with_clamp_everybody_waits_for_the_cap_and_with_honor_for_all_of_it() {
 #[tokio::test(start_paused = true)]
 async fn a_refusal_can_be_a_response() {
     let server = Server::saying([wait("300")]);
-    let layer = exact_layer().on_reject(|rejected: Rejected| {
+    let layer = exact_layer().on_reject(|rejected| {
         let seconds = rejected.retry_after().unwrap().as_secs().to_string();
         response(503, &[("retry-after", &seconds)])
     });

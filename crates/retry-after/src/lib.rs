@@ -1,8 +1,13 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod clock;
+mod gate;
 mod signals;
 
+pub use self::gate::{
+    Beside, Gate, GatePermit, Listen, OverCap, RetryAfterLayer, SharedGate, Word,
+};
 pub use self::signals::{
     Cause, Clock, Directive, Form, Limit, Pace, Pacing, Profile, Reading, ResetFormat, ResetHeader,
     Signals, Source, Unread, emit,

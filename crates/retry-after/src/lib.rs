@@ -1,9 +1,16 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod clock;
+mod replay;
+pub mod retry;
 mod signals;
 
-pub use self::signals::{
-    Cause, Clock, Directive, Form, Limit, Pace, Pacing, Profile, Reading, ResetFormat, ResetHeader,
-    Signals, Source, Unread, emit,
+pub use self::{
+    replay::{Replay, ReplayBody},
+    retry::RetryLayer,
+    signals::{
+        Cause, Clock, Directive, Form, Limit, Pace, Pacing, Profile, Reading, ResetFormat,
+        ResetHeader, Signals, Source, Unread, emit,
+    },
 };

@@ -6,11 +6,11 @@ mod replay;
 pub mod retry;
 mod signals;
 
+pub use self::signals::{
+    Cause, Clock, Directive, Form, Limit, Pace, Pacing, Profile, Reading, ResetFormat, ResetHeader,
+    Signals, Source, Unread, emit,
+};
 pub use self::{
     replay::{Replay, ReplayBody},
     retry::RetryLayer,
-    signals::{
-        Cause, Clock, Directive, Form, Limit, Pace, Pacing, Profile, Reading, ResetFormat,
-        ResetHeader, Signals, Source, Unread, emit,
-    },
 };

@@ -84,6 +84,12 @@
 //! # }
 //! ```
 //!
+//! # What can be seen
+//!
+//! A response carries its [`Attempts`]. `tracing` is told, at the level `DEBUG`, of each `retry` (`name`,
+//! `attempt`: the number of the one that failed, `backoff`: how long is waited, `cause`) and of each
+//! failure that is not retried: `retry_given_up` (`name`, `attempt`, `why`, `cause`).
+//!
 //! # What the head doesn't say
 //!
 //! A policy sees the head of a response. Where only the body tells that the money is spent, a layer

@@ -287,8 +287,12 @@ async fn a_body_that_panicked_cannot_be_sent_again() {
 async fn the_length_and_the_end_of_a_body_are_those_of_the_original() {
     let empty = ReplayBody::new(Empty::<Bytes>::new());
     assert!(empty.is_end_stream() && empty.size_hint().exact() == Some(0));
-    let full = ReplayBody::new(Full::new(Bytes::from("hello")));
+    let mut full = ReplayBody::new(Full::new(Bytes::from("hello")));
+    let again = full.replay();
     assert!(!full.is_end_stream() && full.size_hint().exact() == Some(5));
+    full.frame().await.unwrap().unwrap();
+    assert!(full.is_end_stream() && full.size_hint().exact() == Some(0));
+    assert!(!again.is_end_stream() && again.size_hint().exact() == Some(5));
     let (feed, mut open) = Feed::open();
     assert_eq!(
         (open.size_hint().lower(), open.size_hint().upper()),

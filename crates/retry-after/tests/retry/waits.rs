@@ -156,17 +156,25 @@ async fn under_the_aws_profile_the_wait_lies_between_the_own_backoff_and_5_s_mor
         assert_eq!(first_wait(&layer, reply).await, ms(wait), "{asked}");
     }
     assert_eq!(first_wait(&layer, Reply::status(500)).await, ms(50));
-    let reply = Reply::of(429, &[("retry-after", "60")]);
-    assert!(
-        first_wait(&layer, reply).await >= secs(60),
-        "that clamp is for its own header"
-    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clamp_of_the_aws_profile_is_for_its_own_header() {
+    let layer = exact().profile(Profile::aws());
+    for (asked, wait) in [("0", 1), ("60", 60)] {
+        let reply = Reply::of(429, &[("retry-after", asked)]);
+        assert_eq!(first_wait(&layer, reply).await, secs(wait), "{asked}");
+    }
+    let reply = Reply::of(429, &[("x-amz-retry-after", "60000")]);
+    assert_eq!(first_wait(&exact(), reply).await, secs(60));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_a_profile_knows_is_waited_for() {
     let layer = exact().profile(Profile::github());
     assert_eq!(first_wait(&layer, Reply::status(429)).await, secs(60));
+    let spread = layer.spread(0.9).generator(Generator::seeded(1));
+    assert!(first_wait(&spread, Reply::status(429)).await > secs(61));
 }
 
 /// gRPC A6: a pushback says when, and the own backoff begins anew.
@@ -190,25 +198,36 @@ async fn a_pushback_begins_the_own_backoff_anew() {
 
 #[tokio::test(start_paused = true)]
 async fn signals_that_a_layer_has_read_from_the_body_count() {
+    let (name, own) = (http::header::RETRY_AFTER, Profile::generic());
+    assert_eq!(wait_of_signals(name, "7", own).await, secs(7));
+    // Nobody knew the own backoff when these were read.
+    let name = http::HeaderName::from_static("x-amz-retry-after");
+    assert_eq!(wait_of_signals(name, "0", Profile::aws()).await, secs(1));
+}
+
+/// What is waited after a 429 into whose extensions a layer has put this signal.
+async fn wait_of_signals(
+    name: http::HeaderName,
+    value: &'static str,
+    profile: Profile,
+) -> std::time::Duration {
+    let headers = http::HeaderMap::from_iter([(name, value.parse().unwrap())]);
     let server = Server::new([Reply::status(429), Reply::status(200)]);
-    let reader = {
-        let server = server.clone();
-        service_fn(move |request: Request<String>| {
-            let server = server.clone();
-            async move {
-                let mut response = server.oneshot(request).await?;
-                let headers = [(http::header::RETRY_AFTER, "7".parse().unwrap())];
-                let headers = headers.into_iter().collect();
-                let (status, profile) = (response.status(), Profile::generic());
-                let now = std::time::UNIX_EPOCH;
-                let signals = Signals::read(&headers, status, &profile, now);
-                response.extensions_mut().insert(signals);
-                Ok::<_, BoxError>(response)
-            }
-        })
-    };
-    send(&exact(), reader, get()).await.unwrap();
-    assert_eq!(server.waits(), [secs(7)]);
+    let asked = server.clone();
+    let layer = exact().profile(profile.clone());
+    let reader = service_fn(move |request: Request<String>| {
+        let now = std::time::UNIX_EPOCH;
+        let status = http::StatusCode::TOO_MANY_REQUESTS;
+        let signals = Signals::read(&headers, status, &profile, now);
+        let response = asked.clone().oneshot(request);
+        async move {
+            let mut response = response.await?;
+            response.extensions_mut().insert(signals);
+            Ok::<_, BoxError>(response)
+        }
+    });
+    send(&layer, reader, get()).await.unwrap();
+    server.waits()[0]
 }
 
 #[test]

@@ -39,10 +39,14 @@ pub enum Outcome {
 ///
 /// | response | outcome |
 /// |---|---|
-/// | 429, 503 with `Retry-After`, gRPC `RESOURCE_EXHAUSTED` | [`Throttled`](Outcome::Throttled) |
-/// | other 5xx, 408, gRPC `UNAVAILABLE`, an error | [`Failed`](Outcome::Failed) |
+/// | 429, 503 with `Retry-After` | [`Throttled`](Outcome::Throttled) |
+/// | other 5xx, 408, an error | [`Failed`](Outcome::Failed) |
 /// | other 4xx | [`Ignored`](Outcome::Ignored) |
-/// | anything else | [`Succeeded`](Outcome::Succeeded) |
+/// | any other status | [`Succeeded`](Outcome::Succeeded) |
+/// | gRPC `RESOURCE_EXHAUSTED` | [`Throttled`](Outcome::Throttled) |
+/// | gRPC `UNAVAILABLE`, `UNKNOWN`, `DEADLINE_EXCEEDED`, `INTERNAL`, `DATA_LOSS` | [`Failed`](Outcome::Failed) |
+/// | gRPC `OK` | [`Succeeded`](Outcome::Succeeded) |
+/// | any other gRPC status | [`Ignored`](Outcome::Ignored) |
 ///
 /// A gRPC response whose head carries no `grpc-status` is judged by its trailers.
 #[derive(Debug, Clone, Copy, Default)]

@@ -4,21 +4,23 @@ use std::time::{Duration, Instant};
 
 /// The present, by the clock that the adapters use.
 ///
-/// This is tokio's clock, so [`tokio::time::pause`] stops it and
-/// [`advance`](tokio::time::advance) moves it. Outside a runtime it is the system's monotonic clock.
+/// This is tokio's clock, so `tokio::time::pause` stops it and `advance` moves it. Outside a runtime it is the system's monotonic clock.
 /// Use it to build a limiter that must be told when it starts.
 #[must_use]
 pub fn now() -> Instant {
     imp::now()
 }
 
-/// `instant + duration`, or an instant about thirty years ahead if that can't be represented.
+/// `instant + duration`, or an instant far ahead if that can't be represented.
 pub(crate) fn saturating_add(instant: Instant, duration: Duration) -> Instant {
+    let sum = instant.checked_add(duration);
+    sum.unwrap_or_else(|| far_after(instant))
+}
+
+/// About thirty years after `instant`.
+pub(crate) fn far_after(instant: Instant) -> Instant {
     const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
-    instant
-        .checked_add(duration)
-        .or_else(|| instant.checked_add(FAR))
-        .unwrap_or(instant)
+    instant.checked_add(FAR).unwrap_or(instant)
 }
 
 #[cfg(not(throttle_loom))]

@@ -20,6 +20,7 @@ mod shared;
 mod snapshot;
 mod sync;
 pub mod track;
+mod wait;
 
 pub use self::{
     backpressure::{Backpressure, BackpressureLayer},
@@ -28,7 +29,7 @@ pub use self::{
     cost::Cost,
     invalid::Invalid,
     limit::{Limit, LimitLayer, future},
-    limiter::{Limiter, Pace, Wait},
+    limiter::Limiter,
     line::SHELF_LIFE,
     on_reject::{Fail, OnReject, Respond},
     queue::Queue,
@@ -36,6 +37,7 @@ pub use self::{
     select::{Filter, Select, Selection, Weigh},
     shared::{Acquire, InFlight, Permit, Shared},
     snapshot::Snapshot,
+    wait::{Pace, Wait},
 };
 
 /// The hands of the clock, for a model checker.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Cost, Snapshot, Why};
+use crate::{Cost, Pace, Snapshot, Wait};
 
 /// A policy: how many requests may pass, and when.
 ///
@@ -94,7 +94,7 @@ pub trait Limiter: Send + 'static {
     /// therefore taken at the instant when it was due, at most this long ago; otherwise the
     /// lateness of every timer would be lost from the rate. So a limiter that promises *at most `b +
     /// r·T` in any time `T`* keeps the promise by the instants that it was told, and in real time
-    /// lets through at most `b + r·(T + MAX_LAG)`.
+    /// grants at most `b + r·(T + MAX_LAG)`.
     ///
     /// Say [`Duration::ZERO`] if the promise must hold in real time, and pay with rate. Say
     /// [`Duration::MAX`] if the answer of `check` does not depend on the date of the grants.
@@ -111,6 +111,16 @@ pub trait Limiter: Send + 'static {
 
     /// Takes back a permit whose request was never sent.
     fn cancel(&mut self, permit: Self::Permit, now: Instant);
+
+    /// Takes back a permit that nobody used for [`SHELF_LIFE`](crate::SHELF_LIFE), while others of
+    /// `shelved` in sum lie there too. Default: [`cancel`](Self::cancel).
+    ///
+    /// What lies on the shelf will be sent as soon as whatever is stuck comes free, all at once. A
+    /// rate must see to it that it does not become more and more while everything is stuck.
+    fn lapse(&mut self, permit: Self::Permit, shelved: <Self::Cost as Cost>::Sum, now: Instant) {
+        let _ = shelved;
+        self.cancel(permit, now);
+    }
 
     /// Ends a request that was sent. `feedback` is `None` if it was dropped in flight.
     fn complete(&mut self, permit: Self::Permit, feedback: Option<Self::Feedback>, now: Instant) {
@@ -151,87 +161,6 @@ pub trait Limiter: Send + 'static {
     /// Writes what there is to see into `snapshot`. Default: nothing.
     fn describe(&self, snapshot: &mut Snapshot, now: Instant) {
         let _ = (snapshot, now);
-    }
-}
-
-/// A bucket of tokens, as long as nothing but requests changes it.
-///
-/// A request of `c` tokens passes at `t` if the bucket, which was to be full at `full_at`, will then
-/// be full at `max(full_at, t) + c · interval` and this is at most `burst · interval` after `t`. (The
-/// generic cell rate algorithm, as virtual scheduling: ITU-T I.371.)
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pace {
-    /// When the bucket will be full, if nobody takes anything.
-    pub full_at: Instant,
-    /// How long a token takes to come. Round up.
-    pub interval: Duration,
-    /// How many tokens the bucket holds.
-    pub burst: u32,
-}
-
-/// When a request may pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wait {
-    /// At once.
-    Now,
-    /// At this instant, if nothing changes until then.
-    Until(Instant),
-    /// When a permit comes back, or a setting changes: nobody knows when.
-    Changed,
-    /// Not now, and it is not worth waiting: whoever asks before this instant is refused, and told
-    /// to come back then.
-    Refuse(Instant),
-    /// Not with these settings, however long it waits.
-    Never,
-}
-
-impl Wait {
-    /// `Now` if `at` is not after `now`, else `Until(at)`.
-    #[must_use]
-    pub fn until(at: Instant, now: Instant) -> Self {
-        if at <= now {
-            Self::Now
-        } else {
-            Self::Until(at)
-        }
-    }
-
-    /// The longer of two waits: what a request must wait for that needs both.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Never, _) | (_, Self::Never) => Self::Never,
-            (Self::Refuse(a), Self::Refuse(b)) => Self::Refuse(a.max(b)),
-            (Self::Refuse(at), _) | (_, Self::Refuse(at)) => Self::Refuse(at),
-            (Self::Changed, _) | (_, Self::Changed) => Self::Changed,
-            (Self::Until(a), Self::Until(b)) => Self::Until(a.max(b)),
-            (Self::Now, wait) | (wait, Self::Now) => wait,
-        }
-    }
-
-    /// When it is worth asking again, if that is known.
-    pub(crate) fn at(self) -> Option<Instant> {
-        match self {
-            Self::Until(at) | Self::Refuse(at) => Some(at),
-            Self::Now | Self::Changed | Self::Never => None,
-        }
-    }
-
-    /// Why a request is refused that is told this, if it is.
-    pub(crate) fn refusal(self) -> Option<Why> {
-        match self {
-            Self::Refuse(_) => Some(Why::Closed),
-            Self::Never => Some(Why::Never),
-            Self::Now | Self::Until(_) | Self::Changed => None,
-        }
-    }
-
-    /// The longer of two predictions: what one limiter cannot tell doesn't hide what the other can.
-    fn and_if_known(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Changed, known) | (known, Self::Changed) => known,
-            (a, b) => a.and(b),
-        }
     }
 }
 
@@ -277,6 +206,11 @@ impl<A: Limiter, B: Limiter> Limiter for (A, B) {
     fn cancel(&mut self, permit: Self::Permit, now: Instant) {
         self.0.cancel(permit.0, now);
         self.1.cancel(permit.1, now);
+    }
+
+    fn lapse(&mut self, permit: Self::Permit, shelved: <Self::Cost as Cost>::Sum, now: Instant) {
+        self.0.lapse(permit.0, shelved.0, now);
+        self.1.lapse(permit.1, shelved.1, now);
     }
 
     fn complete(&mut self, permit: Self::Permit, feedback: Option<Self::Feedback>, now: Instant) {

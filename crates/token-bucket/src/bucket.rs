@@ -136,6 +136,15 @@ impl TokenBucket {
         self
     }
 
+    /// The same bucket as at its start, at another time.
+    pub(crate) fn started_at(&self, now: Instant) -> Self {
+        Self {
+            at: now,
+            ..self.clone()
+        }
+        .restarted()
+    }
+
     fn restarted(mut self) -> Self {
         self.level = self.units(self.initial_level.min(self.burst));
         self

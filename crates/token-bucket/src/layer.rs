@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 use tower_throttle_core::{
-    BackpressureLayer, Fail, Limit, LimitLayer, Limiter, Respond,
+    BackpressureLayer, Fail, Limit, LimitLayer, Limiter, Rejected, Respond,
     select::{Alike, Everything, Single},
     track::Untracked,
 };
@@ -26,7 +26,7 @@ use crate::{OverBurst, Rate, SharedRate, SlidingWindow, TokenBucket};
 ///
 /// # Errors
 ///
-/// A request that is refused fails with a boxed [`Rejected`](tower_throttle_core::Rejected), unless
+/// A request that is refused fails with a boxed [`Rejected`], unless
 /// [`on_reject`](Self::on_reject) makes a response of it. Errors of the inner service are passed on,
 /// boxed in the first case and untouched in the second.
 #[derive(Debug, Clone)]
@@ -60,6 +60,9 @@ impl RateLayer<SlidingWindow> {
 
 impl<L: Limiter<Cost = u32> + Clone> RateLayer<L> {
     /// Limits requests by a limiter that others use too.
+    ///
+    /// Give the limiter its `burst` and `max_wait` first: on the layer they make a new one, that
+    /// nobody shares.
     #[must_use]
     pub fn sharing(limiter: &SharedRate<L>) -> Self {
         Self {
@@ -82,7 +85,7 @@ impl<L: Limiter<Cost = u32> + Clone> RateLayer<L> {
 impl<L: Limiter<Cost = u32> + Clone, F, W, R> RateLayer<L, F, W, R> {
     /// Limits only the requests that `filter` picks; the others pass at once.
     ///
-    /// A closure `Fn(&Request) -> bool`, or
+    /// A closure `Fn(&Request) -> bool` (say the type of its argument), or
     /// [`UnsafeMethods`](tower_throttle_core::select::UnsafeMethods) for all but GET, HEAD, OPTIONS
     /// and TRACE. Default: every request.
     #[must_use]
@@ -93,7 +96,8 @@ impl<L: Limiter<Cost = u32> + Clone, F, W, R> RateLayer<L, F, W, R> {
         }
     }
 
-    /// Takes the cost of each request, in tokens, from a closure `Fn(&Request) -> u32`. Default: 1.
+    /// Takes the cost of each request, in tokens, from a closure `Fn(&Request) -> u32` (say the
+    /// type of its argument). Default: 1.
     ///
     /// A request of cost 0 takes nothing, but keeps its place in line.
     #[must_use]
@@ -107,7 +111,10 @@ impl<L: Limiter<Cost = u32> + Clone, F, W, R> RateLayer<L, F, W, R> {
     /// Answers a refused request with a response. The error type is then that of the inner service,
     /// so that a stack that can't fail still can't.
     #[must_use]
-    pub fn on_reject<H>(self, respond: H) -> RateLayer<L, F, W, Respond<H>> {
+    pub fn on_reject<H, Res>(self, respond: H) -> RateLayer<L, F, W, Respond<H>>
+    where
+        H: Fn(Rejected) -> Res,
+    {
         RateLayer {
             limiter: self.limiter,
             layer: self.layer.on_reject(respond),

@@ -1,4 +1,7 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tower_throttle_core::{Acquire, Limiter, Permit, Queue, Rejected, Shared, Snapshot, now};
 
@@ -30,7 +33,8 @@ use crate::{OverBurst, Rate, SlidingWindow, TokenBucket};
 /// # Sharing
 ///
 /// Clones share everything. A setter that shapes the limiter ([`burst`](Self::burst),
-/// [`max_wait`](Self::max_wait), …) makes a new one that nobody shares yet: call it before cloning.
+/// [`max_wait`](Self::max_wait), …) makes a new one that nobody shares yet, from the settings that
+/// this one was made with: call it before cloning, and before changing the rate of one in use.
 ///
 /// # Fairness
 ///
@@ -40,11 +44,19 @@ use crate::{OverBurst, Rate, SlidingWindow, TokenBucket};
 ///
 /// Dropping [`acquire`](Self::acquire) leaves the line; dropping a permit that was not spent gives
 /// its tokens back.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct SharedRate<L: Limiter> {
     shared: Shared<L>,
-    /// Not used yet: what a setter starts from.
+    recipe: Arc<Recipe<L>>,
+}
+
+/// What a setter starts from.
+#[derive(Debug, Clone)]
+struct Recipe<L> {
+    /// A limiter that was not used yet.
     fresh: L,
+    /// Starts such a limiter.
+    start: fn(&L, Instant) -> L,
     queue: Queue,
     name: Option<Arc<str>>,
 }
@@ -63,26 +75,22 @@ impl<L: Limiter<Cost = u32> + Clone> SharedRate<L> {
     /// its wait too long.
     #[must_use]
     pub fn max_wait(self, max_wait: Duration) -> Self {
-        let queue = self.queue.max_wait(max_wait);
-        Self { queue, ..self }.renewed()
+        self.reshaped(|recipe| recipe.queue = recipe.queue.max_wait(max_wait))
     }
 
     /// How many may wait at once. Default: 1024. Zero: none waits.
     #[must_use]
     pub fn max_waiting(self, max_waiting: usize) -> Self {
-        let queue = self.queue.max_waiting(max_waiting);
-        Self { queue, ..self }.renewed()
+        self.reshaped(|recipe| recipe.queue = recipe.queue.max_waiting(max_waiting))
     }
 
     /// Names the limiter in errors and events, for all who share it.
     #[must_use]
-    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         let name = name.into();
         self.shared.set_name(Arc::clone(&name));
-        Self {
-            name: Some(name),
-            ..self
-        }
+        Arc::make_mut(&mut self.recipe).name = Some(name);
+        self
     }
 
     /// Takes `tokens` if they are there and nobody waits.
@@ -95,6 +103,9 @@ impl<L: Limiter<Cost = u32> + Clone> SharedRate<L> {
     }
 
     /// Waits in line for `tokens`.
+    ///
+    /// Call [`spend`](Permit::spend) on the permit when the request is sent. `let _permit =
+    /// bucket.acquire(1).await?;` alone limits nothing: at the end of the scope the tokens go back.
     ///
     /// # Errors
     ///
@@ -116,30 +127,44 @@ impl<L: Limiter<Cost = u32> + Clone> SharedRate<L> {
         &self.shared
     }
 
-    fn of(fresh: L) -> Self {
-        let queue = Queue::new();
-        Self {
-            shared: Shared::with_queue(fresh.clone(), queue),
+    fn of(fresh: L, start: fn(&L, Instant) -> L) -> Self {
+        Self::made_by(Recipe {
             fresh,
-            queue,
+            start,
+            queue: Queue::new(),
             name: None,
+        })
+    }
+
+    fn made_by(recipe: Recipe<L>) -> Self {
+        let limiter = (recipe.start)(&recipe.fresh, now());
+        let shared = Shared::with_queue(limiter, recipe.queue);
+        if let Some(name) = &recipe.name {
+            shared.set_name(Arc::clone(name));
+        }
+        Self {
+            shared,
+            recipe: Arc::new(recipe),
         }
     }
 
-    fn reshaped(self, change: impl FnOnce(L) -> L) -> Self {
-        let fresh = change(self.fresh.clone());
-        Self { fresh, ..self }.renewed()
+    /// A new limiter with other settings, that nobody shares yet.
+    fn reshaped(self, change: impl FnOnce(&mut Recipe<L>)) -> Self {
+        let mut recipe = Arc::unwrap_or_clone(self.recipe);
+        change(&mut recipe);
+        Self::made_by(recipe)
     }
 
-    /// A new limiter with the same settings, that nobody shares.
-    fn renewed(self) -> Self {
-        let renewed = Self {
-            shared: Shared::with_queue(self.fresh.clone(), self.queue),
-            ..self
-        };
-        match renewed.name.clone() {
-            Some(name) => renewed.name(name),
-            None => renewed,
+    fn refreshed(self, change: impl FnOnce(L) -> L) -> Self {
+        self.reshaped(|recipe| recipe.fresh = change(recipe.fresh.clone()))
+    }
+}
+
+impl<L: Limiter> Clone for SharedRate<L> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            recipe: Arc::clone(&self.recipe),
         }
     }
 }
@@ -148,7 +173,7 @@ impl SharedRate<TokenBucket> {
     /// A full bucket with a burst of 1.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
-        Self::of(TokenBucket::new(rate, now()))
+        Self::of(TokenBucket::new(rate, now()), TokenBucket::started_at)
     }
 
     /// The most tokens at once. Default: 1.
@@ -158,25 +183,25 @@ impl SharedRate<TokenBucket> {
     /// If it is 0.
     #[must_use]
     pub fn burst(self, tokens: u32) -> Self {
-        self.reshaped(|bucket| bucket.burst(tokens))
+        self.refreshed(|bucket| bucket.burst(tokens))
     }
 
     /// The tokens at the start. Default: as many as fit.
     #[must_use]
     pub fn initial_level(self, tokens: u32) -> Self {
-        self.reshaped(|bucket| bucket.initial_level(tokens))
+        self.refreshed(|bucket| bucket.initial_level(tokens))
     }
 
     /// What happens to a request that costs more than the burst. Default: it is refused.
     #[must_use]
     pub fn over_burst(self, over_burst: OverBurst) -> Self {
-        self.reshaped(|bucket| bucket.over_burst(over_burst))
+        self.refreshed(|bucket| bucket.over_burst(over_burst))
     }
 
     /// Whole tokens that could be taken now; negative while a debt is paid off.
     #[must_use]
     pub fn available(&self) -> i64 {
-        self.shared.update(|bucket, now| bucket.level(now))
+        self.snapshot().level.unwrap_or_default()
     }
 
     /// Changes the rate. The level stays; those who wait feel the change at once.
@@ -199,13 +224,13 @@ impl SharedRate<SlidingWindow> {
     /// At most `rate.events()` tokens in every `rate.period()`.
     #[must_use]
     pub fn new(rate: Rate) -> Self {
-        Self::of(SlidingWindow::new(rate))
+        Self::of(SlidingWindow::new(rate), |fresh, _now| fresh.clone())
     }
 
     /// Tokens that could be taken now.
     #[must_use]
     pub fn available(&self) -> i64 {
-        self.shared.update(|window, now| window.level(now))
+        self.snapshot().level.unwrap_or_default()
     }
 
     /// Changes the rate. What was admitted counts on; those who wait feel the change at once.

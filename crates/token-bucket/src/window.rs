@@ -19,7 +19,9 @@ use crate::{Rate, time::later};
 /// ```
 ///
 /// That is: at most [`events`](Rate::events) tokens in each half-open interval *[t, t + period)*, for
-/// all *t*, by the clock and not only on average.
+/// all *t*, by the clock and not only on average. That is when they are granted: one that waited is
+/// sent within [`SHELF_LIFE`](tower_throttle_core::SHELF_LIFE) of it, and what a ready service or a
+/// caller holds when it pleases.
 ///
 /// # Differences from neighbours
 ///

@@ -1,7 +1,7 @@
 use tower_layer::Layer;
 
 use crate::{
-    BackpressureLayer, Limit, Limiter, Shared,
+    BackpressureLayer, Limit, Limiter, Rejected, Shared,
     on_reject::{Fail, Respond},
     select::{Alike, Everything, Single},
     track::Untracked,
@@ -60,7 +60,10 @@ impl<P, T, R> LimitLayer<P, T, R> {
 
     /// Answers refused requests with a response, which leaves the error type of the inner service.
     #[must_use]
-    pub fn on_reject<F>(self, respond: F) -> LimitLayer<P, T, Respond<F>> {
+    pub fn on_reject<F, Res>(self, respond: F) -> LimitLayer<P, T, Respond<F>>
+    where
+        F: Fn(Rejected) -> Res,
+    {
         LimitLayer {
             select: self.select,
             track: self.track,

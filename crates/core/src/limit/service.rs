@@ -27,7 +27,8 @@ use crate::{
 ///
 /// # Cost
 ///
-/// A request that need not wait costs one lock and one look at the clock, and allocates nothing.
+/// A request that need not wait costs one look at the clock and one lock, or one atomic operation if
+/// the limiter has a [`Pace`](crate::Pace), and allocates nothing.
 #[derive(Debug, Clone)]
 pub struct Limit<S, P, T, R> {
     inner: S,
@@ -103,7 +104,7 @@ where
                 let call = self.inner.call(request);
                 ResponseFuture::calling(self.track.track(Some(guard), call), on_reject)
             }
-            Admission::Joined(key) => {
+            Admission::Joined { key, .. } => {
                 let turn = Turn::in_line(shared.into_owned(), ask, key, now);
                 let inner = release(&mut self.inner);
                 ResponseFuture::waiting(turn, inner, request, self.track.clone(), on_reject)

@@ -2,8 +2,10 @@
 //!
 //! Told the time, like a limiter: no lock, no clock, no timer here.
 
+mod advance;
 mod outlook;
 mod slots;
+mod waiter;
 mod wakers;
 
 use std::{
@@ -11,9 +13,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::slots::{List, Slots};
-pub(crate) use self::{outlook::Outlook, slots::Key, wakers::Wakers};
-use crate::{Cost, Limiter, Wait, Why, clock};
+pub(crate) use self::{
+    outlook::Outlook,
+    slots::Key,
+    waiter::{Ask, Fetched, Patience},
+    wakers::Wakers,
+};
+use self::{
+    slots::{List, Slots},
+    waiter::{Grant, Phase, Waiter},
+};
+use crate::{Cost, Limiter};
 
 /// How long a grant waits for its owner to send: 100 ms.
 ///
@@ -30,8 +40,10 @@ pub(crate) struct Line<L: Limiter> {
     waiting: List,
     /// The last of those at the front of the line who had a grant, let it lapse, and asked again.
     returned: Option<Key>,
-    /// Grants that nobody has fetched yet.
+    /// The shelf: grants that nobody has fetched yet.
     granted: List,
+    /// What the grants on the shelf cost.
+    shelved: <L::Cost as Cost>::Sum,
     /// What all who wait ask for.
     queued: <L::Cost as Cost>::Sum,
     len: usize,
@@ -42,63 +54,10 @@ pub(crate) struct Line<L: Limiter> {
     due: Option<Instant>,
     /// The wait has become longer: some may have to be told.
     review: bool,
-}
-
-#[derive(Debug)]
-struct Waiter<L: Limiter> {
-    waker: Option<Waker>,
-    /// Since when it is in this phase; while it waits: since when it stands in line.
-    since: Instant,
-    phase: Phase<L>,
-}
-
-#[derive(Debug)]
-enum Phase<L: Limiter> {
-    Waiting(Ask<L::Cost>),
-    Granted(L::Permit),
-    /// A grant was not fetched in time.
-    Lapsed,
-    Refused(Why),
-}
-
-/// What a request asks for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ask<C> {
-    pub(crate) cost: C,
-    pub(crate) patience: Patience,
-}
-
-impl<C> Ask<C> {
-    fn is_limited(&self) -> bool {
-        self.patience == Patience::Limited
-    }
-}
-
-/// Whether the limits on waiting apply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
-    /// It can be refused.
-    Limited,
-    /// It waits for as long as it takes: a service that is being polled ready can't be told no.
-    Endless,
-}
-
-/// Who must be refused when.
-type Deadline<C> = ((Key, Ask<C>), Instant);
-
-/// What one who comes to fetch a grant finds.
-#[derive(Debug)]
-pub(crate) enum Fetched<P> {
-    /// The waker that was there before is handed out: dropped under a lock, it might come back.
-    Waiting {
-        replaced: Option<Waker>,
-    },
-    Granted {
-        permit: P,
-        since: Instant,
-    },
-    Lapsed,
-    Refused(Why),
+    /// Something has changed since the line was looked at.
+    changed: bool,
+    /// When it must be looked at, if nothing changes until then.
+    next_look: Option<Instant>,
 }
 
 impl<L: Limiter> Line<L> {
@@ -108,12 +67,15 @@ impl<L: Limiter> Line<L> {
             waiting: List::new(),
             returned: None,
             granted: List::new(),
+            shelved: Default::default(),
             queued: Default::default(),
             len: 0,
             impatient: 0,
             last: None,
             due: None,
             review: false,
+            changed: false,
+            next_look: None,
         }
     }
 
@@ -130,8 +92,26 @@ impl<L: Limiter> Line<L> {
         self.queued
     }
 
+    /// Whether it must be looked at: something is due, or has changed.
+    #[inline]
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.changed || self.next_look.is_some_and(|at| at <= now)
+    }
+
+    /// The limiter has changed.
+    pub(crate) fn touch(&mut self) {
+        self.changed = true;
+    }
+
+    /// When the line must be looked at next, if nothing changes until then.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        self.next_look
+    }
+
     /// Stands at the end of the line.
     pub(crate) fn join(&mut self, ask: Ask<L::Cost>, now: Instant, waker: Option<Waker>) -> Key {
+        // One who is neither first in line nor first to have a deadline changes nothing.
+        self.changed |= self.is_empty() || ask.is_limited() && self.impatient == 0;
         let phase = Phase::Waiting(ask);
         let key = self.waiters.insert(Waiter {
             waker,
@@ -158,11 +138,14 @@ impl<L: Limiter> Line<L> {
             self.returned = Some(key);
         }
         self.count_in(ask);
+        self.touch();
     }
 
     /// Puts a permit that its owner can't use yet on the shelf, for the rest of its shelf life.
-    pub(crate) fn shelve(&mut self, permit: L::Permit, since: Instant) -> Key {
-        let phase = Phase::Granted(permit);
+    pub(crate) fn shelve(&mut self, permit: L::Permit, cost: L::Cost, since: Instant) -> Key {
+        let phase = Phase::Granted(Grant { permit, cost });
+        cost.add_to(&mut self.shelved);
+        self.touch();
         let key = self.waiters.insert(Waiter {
             waker: None,
             since,
@@ -182,19 +165,18 @@ impl<L: Limiter> Line<L> {
                 return Fetched::Waiting { replaced };
             }
             Some(Phase::Lapsed) => return Fetched::Lapsed,
-            Some(Phase::Granted(_)) => self.waiters.unlink(&mut self.granted, key),
+            Some(&Phase::Granted(Grant { cost, .. })) => self.unshelve(key, cost),
             Some(Phase::Refused(_)) | None => {}
         }
-        match self.waiters.remove(key) {
-            Some(Waiter {
-                phase: Phase::Granted(permit),
-                since,
-                ..
-            }) => Fetched::Granted { permit, since },
-            Some(Waiter {
-                phase: Phase::Refused(why),
-                ..
-            }) => Fetched::Refused(why),
+        match self
+            .waiters
+            .remove(key)
+            .map(|waiter| (waiter.phase, waiter.since))
+        {
+            Some((Phase::Granted(Grant { permit, .. }), since)) => {
+                Fetched::Granted { permit, since }
+            }
+            Some((Phase::Refused(why), _)) => Fetched::Refused(why),
             _ => Fetched::Lapsed,
         }
     }
@@ -204,47 +186,23 @@ impl<L: Limiter> Line<L> {
     pub(crate) fn leave(&mut self, key: Key) -> (Option<L::Permit>, Option<Waker>) {
         match self.waiters.get(key).map(|waiter| &waiter.phase) {
             Some(&Phase::Waiting(ask)) => self.unlink(key, ask),
-            Some(Phase::Granted(_)) => self.waiters.unlink(&mut self.granted, key),
+            Some(&Phase::Granted(Grant { cost, .. })) => self.unshelve(key, cost),
             _ => {}
         }
-        match self.waiters.remove(key) {
-            Some(Waiter {
-                phase: Phase::Granted(permit),
-                waker,
-                ..
-            }) => (Some(permit), waker),
-            other => (None, other.and_then(|waiter| waiter.waker)),
+        match self
+            .waiters
+            .remove(key)
+            .map(|waiter| (waiter.phase, waiter.waker))
+        {
+            Some((Phase::Granted(Grant { permit, .. }), waker)) => (Some(permit), waker),
+            other => (None, other.and_then(|(_, waker)| waker)),
         }
-    }
-
-    /// Does all that is due at `now`: takes back what was not fetched, grants, refuses.
-    ///
-    /// Returns false if `wakers` filled up first: wake them and call again.
-    #[must_use]
-    pub(crate) fn advance(
-        &mut self,
-        limiter: &mut L,
-        now: Instant,
-        max_wait: Option<Duration>,
-        wakers: &mut Wakers,
-    ) -> bool {
-        self.lapse(limiter, now);
-        self.grant(limiter, now, wakers)
-            && self.expire(now, max_wait, wakers)
-            && self.refuse_hopeless(limiter, now, max_wait, wakers)
-    }
-
-    /// When the line must be looked at next, if nothing changes until then.
-    pub(crate) fn next_look(&self, max_wait: Option<Duration>) -> Option<Instant> {
-        let shelf = self.front(&self.granted).map(|(_, first)| first.since);
-        let shelf = shelf.map(|since| clock::saturating_add(since, SHELF_LIFE));
-        let deadline = self.first_deadline(max_wait).map(|(_, deadline)| deadline);
-        [self.due, shelf, deadline].into_iter().flatten().min()
     }
 
     /// Remembers that some may now have to wait for too long.
     pub(crate) fn review(&mut self) {
         self.review = self.impatient > 0;
+        self.touch();
     }
 
     /// Everybody's waker, so that somebody sets the alarm again.
@@ -254,139 +212,6 @@ impl<L: Limiter> Line<L> {
         waiters
             .filter_map(|(_, waiter)| waiter.waker.clone())
             .collect()
-    }
-
-    /// Takes back grants whose shelf life is over.
-    fn lapse(&mut self, limiter: &mut L, now: Instant) {
-        while let Some((key, waiter)) = self.front(&self.granted) {
-            if now < clock::saturating_add(waiter.since, SHELF_LIFE) {
-                break;
-            }
-            self.waiters.unlink(&mut self.granted, key);
-            if let Some(Phase::Granted(permit)) = self.enter(key, Phase::Lapsed, now) {
-                limiter.cancel(permit, now);
-            }
-        }
-    }
-
-    /// Grants from the head of the line, each dated when it was due.
-    fn grant(&mut self, limiter: &mut L, now: Instant, wakers: &mut Wakers) -> bool {
-        self.due = None;
-        while let Some((key, since, ask)) = self.head() {
-            if wakers.is_full() {
-                return false;
-            }
-            match self.date(limiter, &ask.cost, since, now) {
-                Ok(at) => {
-                    // First, since it may panic: a waiter taken out of the line twice would tear it.
-                    let permit = limiter.take(ask.cost, at);
-                    self.last = Some(at);
-                    self.unlink(key, ask);
-                    self.enter(key, Phase::Granted(permit), now);
-                    self.waiters.push_back(&mut self.granted, key);
-                    self.wake(key, wakers);
-                }
-                Err(wait) => match wait.refusal().filter(|_| ask.is_limited()) {
-                    Some(why) => self.refuse(key, ask, why, now, wakers),
-                    None => {
-                        self.due = wait.at();
-                        break;
-                    }
-                },
-            }
-        }
-        true
-    }
-
-    /// The date of a grant to one who waits since `since`, or what it waits for.
-    fn date(
-        &self,
-        limiter: &L,
-        cost: &L::Cost,
-        since: Instant,
-        now: Instant,
-    ) -> Result<Instant, Wait> {
-        let mut at = self.earliest(since, now);
-        loop {
-            match limiter.check(cost, at) {
-                Wait::Now => return Ok(at),
-                Wait::Until(due) if due <= now => return Ok(due.max(at)),
-                // The end of a refusal is no promise: then it is asked again.
-                Wait::Refuse(end) if at < end && end <= now => at = end,
-                wait => return Err(wait),
-            }
-        }
-    }
-
-    /// The earliest date for a grant to one who waits since `since`: not before it came, not before
-    /// the grant ahead of it, and not further back than the limiter allows.
-    fn earliest(&self, since: Instant, now: Instant) -> Instant {
-        let lag = now.checked_sub(L::MAX_LAG).unwrap_or(since);
-        self.last
-            .map_or(since, |last| last.max(since))
-            .max(lag)
-            .min(now)
-    }
-
-    /// Refuses those whose time is up.
-    fn expire(&mut self, now: Instant, max_wait: Option<Duration>, wakers: &mut Wakers) -> bool {
-        while let Some(((key, ask), deadline)) = self.first_deadline(max_wait) {
-            if now < deadline {
-                break;
-            }
-            if wakers.is_full() {
-                return false;
-            }
-            self.refuse(key, ask, Why::TooLong, now, wakers);
-        }
-        true
-    }
-
-    /// Refuses those who would now have to wait for too long, or for ever.
-    fn refuse_hopeless(
-        &mut self,
-        limiter: &L,
-        now: Instant,
-        max_wait: Option<Duration>,
-        wakers: &mut Wakers,
-    ) -> bool {
-        let mut ahead = <L::Cost as Cost>::Sum::default();
-        let mut next = self.waiting.front().filter(|_| self.review);
-        while let Some(key) = next {
-            next = self.waiters.next(key);
-            let Some((since, ask)) = self.waiting_at(key) else {
-                continue;
-            };
-            let outlook = Outlook::of(limiter, ahead, &ask.cost, now);
-            match outlook
-                .objection(since, max_wait)
-                .filter(|_| ask.is_limited())
-            {
-                None => ask.cost.add_to(&mut ahead),
-                Some(_) if wakers.is_full() => return false,
-                Some(why) => self.refuse(key, ask, why, now, wakers),
-            }
-        }
-        self.review = false;
-        true
-    }
-
-    /// The first in line who can be refused, and when it must be.
-    fn first_deadline(&self, max_wait: Option<Duration>) -> Option<Deadline<L::Cost>> {
-        let max_wait = max_wait.filter(|_| self.impatient > 0)?;
-        self.in_order()
-            .find_map(|(key, waiter)| match waiter.phase {
-                Phase::Waiting(ask) if ask.is_limited() => {
-                    Some(((key, ask), clock::saturating_add(waiter.since, max_wait)))
-                }
-                _ => None,
-            })
-    }
-
-    fn refuse(&mut self, key: Key, ask: Ask<L::Cost>, why: Why, now: Instant, wakers: &mut Wakers) {
-        self.unlink(key, ask);
-        self.enter(key, Phase::Refused(why), now);
-        self.wake(key, wakers);
     }
 
     fn in_order(&self) -> impl Iterator<Item = (Key, &Waiter<L>)> {
@@ -422,6 +247,12 @@ impl<L: Limiter> Line<L> {
         ask.cost.take_from(&mut self.queued);
         self.len -= 1;
         self.impatient -= usize::from(ask.is_limited());
+    }
+
+    /// Takes a grant from the shelf.
+    fn unshelve(&mut self, key: Key, cost: L::Cost) {
+        self.waiters.unlink(&mut self.granted, key);
+        cost.take_from(&mut self.shelved);
     }
 
     fn count_in(&mut self, ask: Ask<L::Cost>) {

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use crate::{Cost, Limiter, Why, clock};
+use crate::{Cost, Limiter, Why};
 
 /// What one who waits has to expect.
 #[derive(Debug, Clone, Copy)]
@@ -31,9 +31,14 @@ impl Outlook {
         }
     }
 
+    /// Why nobody is to wait at all.
+    pub(crate) fn refusal(&self) -> Option<Why> {
+        self.refusal
+    }
+
     /// Why one who waits since `since` is not to wait any longer.
     pub(crate) fn objection(&self, since: Instant, max_wait: Option<Duration>) -> Option<Why> {
-        let deadline = max_wait.map(|max| clock::saturating_add(since, max));
+        let deadline = max_wait.and_then(|max| since.checked_add(max));
         let too_late = matches!((self.at, deadline), (Some(at), Some(deadline)) if at > deadline);
         self.refusal.or(too_late.then_some(Why::TooLong))
     }

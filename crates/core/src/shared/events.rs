@@ -1,46 +1,26 @@
 //! What the adapters tell `tracing`: never under the lock, and formatted only if somebody listens.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
-use super::State;
-use crate::{Limiter, Rejected};
+use super::state::Guarded;
+use crate::{Cost, Limiter, Rejected};
 
-/// A request that stands in line, for one who listens.
-pub(super) struct Pacing {
-    name: Option<Arc<str>>,
-    wait: Option<Duration>,
-    waiting: usize,
-}
-
-impl Pacing {
-    /// `None` if nobody listens.
-    pub(super) fn of<L: Limiter>(state: &State<L>, cost: &L::Cost, now: Instant) -> Option<Self> {
-        if !tracing::enabled!(tracing::Level::DEBUG) {
-            return None;
-        }
-        let at = state.outlook(cost, now).at();
-        let wait = at.map(|at| at.saturating_duration_since(now));
-        Some(Self {
-            name: state.name.clone(),
-            wait,
-            waiting: state.line.len(),
-        })
+/// Tells that a request stands in line, behind others that cost `ahead`.
+pub(super) fn pacing<L: Limiter>(
+    state: &Guarded<L>,
+    ahead: <L::Cost as Cost>::Sum,
+    cost: L::Cost,
+    now: Instant,
+) {
+    if !tracing::enabled!(tracing::Level::DEBUG) {
+        return;
     }
-}
-
-pub(super) fn pacing(pacing: Option<Pacing>) {
-    if let Some(Pacing {
-        name,
-        wait,
-        waiting,
-    }) = pacing
-    {
-        let name = name.as_deref();
-        tracing::debug!(name, wait = ?wait, waiting, "rate_pacing_active");
-    }
+    let state = state.lock();
+    let at = state.limiter.predict(ahead, &cost, now).at();
+    let (name, waiting) = (state.name.clone(), state.line.len());
+    drop(state);
+    let wait = at.map(|at| at.saturating_duration_since(now));
+    tracing::debug!(name = name.as_deref(), wait = ?wait, waiting, "rate_pacing_active");
 }
 
 pub(super) fn rejected(rejected: &Rejected) {

@@ -12,7 +12,7 @@ use crate::{
 /// Requests pass by it without the lock, while it is open. Only the owner of the lock opens and
 /// closes it, and nobody stands in line while it is open; so the line is never overtaken.
 ///
-/// A request that was about to pass when the settings changed passes by the old ones.
+/// A request that is about to pass when the settings change may pass by the old ones.
 #[derive(Debug)]
 pub(super) struct Lane {
     /// In nanoseconds since `origin`; [`CLOSED`] while the limiter itself is to be asked.
@@ -47,9 +47,9 @@ impl Lane {
             return false;
         }
         let now = self.nanos_at(now);
-        let cost = tokens.saturating_mul(self.interval.load(Ordering::Relaxed));
-        let latest = now + self.span.load(Ordering::Relaxed);
         loop {
+            let cost = tokens.saturating_mul(self.interval.load(Ordering::Relaxed));
+            let latest = now + self.span.load(Ordering::Relaxed);
             let next = full_at.max(now).saturating_add(cost);
             if next > latest {
                 return false;
@@ -68,15 +68,19 @@ impl Lane {
         }
     }
 
-    /// Opens it. Returns what [`close`](Self::close) will say if nobody passes.
-    pub(super) fn open(&self, pace: Pace) -> Instant {
+    /// Opens it, unless the bucket takes longer to fill than can be counted. Returns what
+    /// [`close`](Self::close) will say if nobody passes.
+    pub(super) fn open(&self, pace: Pace) -> Option<Instant> {
         let interval = nanos(pace.interval);
-        let span = interval.saturating_mul(u64::from(pace.burst));
+        let span = interval.checked_mul(u64::from(pace.burst))?;
+        if span > LONGEST {
+            return None;
+        }
         self.interval.store(interval, Ordering::Relaxed);
-        self.span.store(span.min(LONGEST), Ordering::Relaxed);
+        self.span.store(span, Ordering::Relaxed);
         let full_at = self.nanos_at(pace.full_at);
         self.full_at.store(full_at, Ordering::Release);
-        self.instant_at(full_at)
+        Some(self.instant_at(full_at))
     }
 
     /// Closes it. Returns when the bucket will be full, if it was open.

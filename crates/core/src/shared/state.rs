@@ -4,7 +4,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::lane::Lane;
+use super::{
+    alarm::{Armed, Runtime},
+    lane::Lane,
+};
 use crate::{
     Cost, Limiter, Queue, Rejected, Snapshot, Wait, Why, clock,
     line::{Ask, Line, Outlook, Patience, Wakers},
@@ -53,6 +56,15 @@ impl<L: Limiter> Guarded<L> {
     }
 }
 
+/// Who rings for those who wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ears {
+    /// The runtime whose timer rings first, and in time.
+    pub(super) listening: Option<Runtime>,
+    /// Somebody waits for a time that has to come.
+    pub(super) by_the_clock: bool,
+}
+
 /// The state, locked.
 pub(super) struct Locked<'a, L: Limiter> {
     state: MutexGuard<'a, State<L>>,
@@ -73,12 +85,12 @@ impl<L: Limiter> DerefMut for Locked<'_, L> {
     }
 }
 
-/// Opens the lane if nobody waits.
+/// Opens the lane if nobody waits. Not after a panic: the limiter may panic again.
 impl<L: Limiter> Drop for Locked<'_, L> {
     fn drop(&mut self) {
-        if self.line.is_empty() {
+        if self.line.is_empty() && !std::thread::panicking() {
             let pace = self.limiter.pace();
-            self.state.opened = pace.map(|pace| self.lane.open(pace));
+            self.state.opened = pace.and_then(|pace| self.lane.open(pace));
         }
     }
 }
@@ -91,6 +103,8 @@ pub(super) struct State<L: Limiter> {
     pub(super) name: Option<Arc<str>>,
     /// What the alarm is set to, as far as anybody knows.
     pub(super) armed: Option<Instant>,
+    /// The runtime of the timer that rings first.
+    pub(super) listening: Option<Runtime>,
     /// What the lane was opened with.
     opened: Option<Instant>,
 }
@@ -102,6 +116,7 @@ impl<L: Limiter> State<L> {
             line: Line::new(),
             name: None,
             armed: None,
+            listening: None,
             opened: None,
         }
     }
@@ -140,13 +155,14 @@ impl<L: Limiter> State<L> {
     }
 
     fn objection(&self, cost: &L::Cost, now: Instant, queue: &Queue) -> Option<Why> {
-        let max_wait = queue.longest_wait();
-        match self.outlook(cost, now).objection(now, max_wait) {
-            Some(why) => Some(why),
-            None if max_wait == Some(Duration::ZERO) => Some(Why::TooLong),
-            None if !queue.has_room(self.line.len()) => Some(Why::Full),
-            None => None,
-        }
+        let objection = match queue.longest_wait() {
+            // Nobody needs to know how long the wait would be.
+            None => self.limiter.check(cost, now).refusal(),
+            Some(Duration::ZERO) => Some(self.outlook(cost, now).refusal().unwrap_or(Why::TooLong)),
+            max_wait => self.outlook(cost, now).objection(now, max_wait),
+        };
+        let full = !queue.has_room(self.line.len());
+        objection.or(full.then_some(Why::Full))
     }
 
     pub(super) fn rejected(
@@ -186,14 +202,39 @@ impl<L: Limiter> State<L> {
 
     /// Whether the alarm must be set, or set to an earlier time. One that rings too early does no
     /// harm: it is set again then.
-    pub(super) fn needs_alarm(&self, queue: &Queue) -> bool {
-        let target = self.line.next_look(queue.longest_wait());
+    pub(super) fn needs_alarm(&self) -> bool {
+        let target = self.line.next_look();
         target.is_some_and(|target| self.armed.is_none_or(|armed| target < armed))
     }
 
-    /// What to set the alarm to.
-    pub(super) fn arm(&mut self, queue: &Queue) -> Option<Instant> {
-        self.armed = self.line.next_look(queue.longest_wait());
-        self.armed
+    /// Who will ring, as far as is known here and now.
+    pub(super) fn ears(&self, max_wait: Option<Duration>) -> Ears {
+        Ears {
+            listening: self.listening.filter(|_| !self.needs_alarm()),
+            by_the_clock: self.line.waits_by_the_clock(max_wait),
+        }
+    }
+
+    /// What to set the alarm to: far ahead if nothing is due. `None` if nobody waits.
+    pub(super) fn arm(&mut self, now: Instant) -> Option<Instant> {
+        self.armed = self.line.next_look();
+        if self.armed.is_none() && self.line.is_empty() {
+            self.listening = None;
+            return None;
+        }
+        Some(self.armed.unwrap_or_else(|| clock::far_after(now)))
+    }
+
+    /// The alarm was set, or not.
+    pub(super) fn armed(&mut self, armed: Armed, here: Option<Runtime>) {
+        match armed {
+            Armed::Set => {}
+            Armed::Listening => self.listening = here,
+            Armed::Due => self.armed = None,
+            Armed::Lost => {
+                self.armed = None;
+                self.listening = None;
+            }
+        }
     }
 }

@@ -83,7 +83,7 @@ impl<L: Limiter> Turn<L> {
             joined,
         } = std::mem::replace(&mut self.stage, Stage::Outside)
         {
-            let key = self.shared.shelve(permit, since);
+            let key = self.shared.shelve(permit, self.ask.cost, since);
             self.stage = Stage::InLine { key, joined };
         }
     }
@@ -119,9 +119,11 @@ impl<L: Limiter> Turn<L> {
     fn enter_locked(&mut self, now: Instant, cx: &mut Context<'_>) -> Poll<Result<(), Rejected>> {
         match self.shared.admit(self.ask, now, Some(cx.waker())) {
             Admission::Granted(permit) => self.hold(permit, now),
-            Admission::Joined(key) => {
+            Admission::Joined { key, ears } => {
                 self.stage = Stage::InLine { key, joined: now };
-                self.fetch(key, now, cx)
+                // In line already, so that it leaves the line if this panics.
+                self.shared.hear(ears);
+                Poll::Pending
             }
             Admission::Refused(rejected) => Poll::Ready(Err(rejected)),
         }

@@ -5,6 +5,9 @@ use tower_throttle_core::{Limiter, Pace, Snapshot, Wait};
 use super::{OverBurst, TokenBucket};
 use crate::time::{later, nanos};
 
+/// In nanoseconds.
+const CENTURY: u128 = 100 * 365 * 24 * 60 * 60 * 1_000_000_000;
+
 /// Tokens that were taken from a [`TokenBucket`].
 #[derive(Debug, PartialEq, Eq)]
 pub struct TokenPermit(u32);
@@ -46,6 +49,15 @@ impl Limiter for TokenBucket {
         self.level = self.level.saturating_add(back).min(self.cap());
     }
 
+    /// What lies on the shelf counts as if it were still in the bucket, which can hold no more than
+    /// the burst.
+    fn lapse(&mut self, permit: TokenPermit, shelved: u64, _now: Instant) {
+        let shelved = i128::from(shelved).saturating_mul(self.units(1));
+        let room = self.cap().saturating_sub(shelved);
+        let back = self.level.saturating_add(self.units(permit.tokens()));
+        self.level = self.level.max(back.min(room));
+    }
+
     /// Exact, except for one thing: a request that needs a full bucket is due at a whole nanosecond,
     /// and what flows in just before that is lost. So if the burst is above 1, the answer may be a
     /// nanosecond early for each such request ahead.
@@ -53,16 +65,17 @@ impl Limiter for TokenBucket {
         self.wait(ahead, *cost, now)
     }
 
-    /// None for rates above a million per second whose interval is no whole number of nanoseconds:
-    /// rounding it up would cost more than a thousandth of the rate.
+    /// Only if a token takes a whole number of nanoseconds: with a rounded interval requests that pass
+    /// by the lane and by the lock would not come to the same. And not if the bucket takes centuries
+    /// to fill.
     fn pace(&self) -> Option<Pace> {
         let (events, period) = (u64::from(self.rate.events()), self.rate.nanos());
-        let interval = period.div_ceil(events);
-        let lost = u128::from(interval) * u128::from(events) - u128::from(period);
         let missing = self.cap().saturating_sub(self.level).max(0).unsigned_abs();
-        (lost.saturating_mul(1000) <= u128::from(period)).then(|| Pace {
-            full_at: later(self.at, missing.div_ceil(u128::from(events))),
-            interval: Duration::from_nanos(interval),
+        let until_full = missing.div_ceil(u128::from(events));
+        let is_exact = period % events == 0 && until_full < CENTURY;
+        is_exact.then(|| Pace {
+            full_at: later(self.at, until_full),
+            interval: Duration::from_nanos(period / events),
             burst: self.burst,
         })
     }
@@ -112,7 +125,10 @@ impl TokenBucket {
             // Each waits for a full bucket, and for a whole nanosecond.
             let others = u128::from(ahead.saturating_add(cost.into()) - 1);
             let token = self.units(1);
-            return self.nanos_for(token.saturating_sub(level)) + others * self.nanos_for(token);
+            let line = others.saturating_mul(self.nanos_for(token));
+            return self
+                .nanos_for(token.saturating_sub(level))
+                .saturating_add(line);
         }
         let need = self.units(cost.min(self.burst));
         let need = need.saturating_add(self.units_ahead(ahead, cost));
@@ -122,7 +138,11 @@ impl TokenBucket {
     /// How long it takes until so much has flowed in, in whole nanoseconds.
     fn nanos_for(&self, units: i128) -> u128 {
         let units = units.max(0).unsigned_abs();
-        units.div_ceil(self.rate.events().into())
+        match u64::try_from(units) {
+            // Several times as fast.
+            Ok(units) => units.div_ceil(self.rate.events().into()).into(),
+            Err(_) => units.div_ceil(self.rate.events().into()),
+        }
     }
 
     /// What must have flowed in before a request has its turn.

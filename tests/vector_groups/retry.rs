@@ -76,7 +76,7 @@ struct Wait {
 pub(crate) fn wait(case: &Value) -> Result<(), String> {
     let (given, expect): (Failure, Wait) = (part(case, "given")?, part(case, "expect")?);
     let retry = retry(given.attempt, given.initial_delay)?;
-    let run = Run::of(retry, move |_| given.reply());
+    let run = Run::of(&retry, move |_| given.reply());
     let wait = run.waits.last().ok_or("not retried")?;
     same("wait", *wait, expect.wait_before_jitter, 0.0)
 }
@@ -109,7 +109,7 @@ struct Status {
 
 pub(crate) fn status(case: &Value) -> Result<(), String> {
     let (given, expect): (Status, bool) = (part(case, "given")?, part(case, "expect")?);
-    let run = Run::of(retry(1, 0.0)?, move |_| {
+    let run = Run::of(&retry(1, 0.0)?, move |_| {
         Ok(Response::builder().status(given.status).body(())?)
     });
     match run.calls == 2 {
@@ -161,7 +161,7 @@ pub(crate) fn repeated(case: &Value) -> Result<(), String> {
             result => RetryOn::default().outcome(result),
         },
     );
-    let run = Run::of(retry, move |call| {
+    let run = Run::of(&retry, move |call| {
         if call < given.fail_first {
             return Err(ValueError.into());
         }
@@ -203,7 +203,7 @@ struct Run {
 
 impl Run {
     /// Gets a URL from a server that answers the call of each number so, in virtual time.
-    fn of<C>(retry: RetryLayer<C>, reply: impl Fn(u32) -> Result<Response<()>, BoxError>) -> Self
+    fn of<C>(retry: &RetryLayer<C>, reply: impl Fn(u32) -> Result<Response<()>, BoxError>) -> Self
     where
         C: tower_throttle_core::Classify<Response<()>, BoxError, Feedback = Outcome> + Clone,
     {

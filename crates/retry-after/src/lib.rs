@@ -3,6 +3,8 @@
 
 mod clock;
 mod gate;
+mod replay;
+pub mod retry;
 mod signals;
 
 pub use self::gate::{
@@ -11,4 +13,8 @@ pub use self::gate::{
 pub use self::signals::{
     Cause, Clock, Directive, Form, Limit, Pace, Pacing, Profile, Reading, ResetFormat, ResetHeader,
     Signals, Source, Unread, emit,
+};
+pub use self::{
+    replay::{Replay, ReplayBody},
+    retry::RetryLayer,
 };

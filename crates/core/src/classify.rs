@@ -52,6 +52,24 @@ pub enum Outcome {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HttpOutcome;
 
+impl HttpOutcome {
+    /// Judges a gRPC call by its trailers, or by the head of a response that has nothing else. `None`
+    /// if they carry no `grpc-status`.
+    ///
+    /// The codes: <https://grpc.io/docs/guides/status-codes/>.
+    #[must_use]
+    pub fn by_trailers(trailers: &HeaderMap) -> Option<Outcome> {
+        Some(match trailers.get("grpc-status")?.as_bytes() {
+            b"0" => Outcome::Succeeded,
+            // RESOURCE_EXHAUSTED
+            b"8" => Outcome::Throttled,
+            // UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, DATA_LOSS
+            b"2" | b"4" | b"13" | b"14" | b"15" => Outcome::Failed,
+            _ => Outcome::Ignored,
+        })
+    }
+}
+
 impl<B, Err> Classify<http::Response<B>, Err> for HttpOutcome {
     type Feedback = Outcome;
 
@@ -60,11 +78,11 @@ impl<B, Err> Classify<http::Response<B>, Err> for HttpOutcome {
             return Verdict::Known(Outcome::Failed);
         };
         let headers = response.headers();
-        if let Some(outcome) = by_grpc_status(headers) {
+        if let Some(outcome) = Self::by_trailers(headers) {
             return Verdict::Known(outcome);
         }
         if response.status() == StatusCode::OK && is_grpc(headers) {
-            return Verdict::Later(|trailers| by_grpc_status(trailers?));
+            return Verdict::Later(|trailers| Self::by_trailers(trailers?));
         }
         Verdict::Known(by_status(response.status(), headers))
     }
@@ -92,18 +110,6 @@ fn by_status(status: StatusCode, headers: &HeaderMap) -> Outcome {
         status if status.is_client_error() => Outcome::Ignored,
         _ => Outcome::Succeeded,
     }
-}
-
-/// Status codes: <https://grpc.io/docs/guides/status-codes/>.
-fn by_grpc_status(headers: &HeaderMap) -> Option<Outcome> {
-    Some(match headers.get("grpc-status")?.as_bytes() {
-        b"0" => Outcome::Succeeded,
-        // RESOURCE_EXHAUSTED
-        b"8" => Outcome::Throttled,
-        // UNKNOWN, DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE, DATA_LOSS
-        b"2" | b"4" | b"13" | b"14" | b"15" => Outcome::Failed,
-        _ => Outcome::Ignored,
-    })
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {

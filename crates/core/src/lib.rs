@@ -29,7 +29,7 @@ pub use self::{
     cost::Cost,
     invalid::Invalid,
     limit::{Limit, LimitLayer, future},
-    limiter::Limiter,
+    limiter::{Limiter, Report},
     line::SHELF_LIFE,
     on_reject::{Fail, OnReject, Respond},
     queue::Queue,

@@ -162,7 +162,18 @@ pub trait Limiter: Send + 'static {
     fn describe(&self, snapshot: &mut Snapshot, now: Instant) {
         let _ = (snapshot, now);
     }
+
+    /// What has happened since it was last asked that somebody should hear of. Default: nothing.
+    ///
+    /// The adapter asks under the lock, after it has changed the limiter, and calls what it gets
+    /// without the lock: whoever listens may be slow, or come back here.
+    fn report(&mut self) -> Option<Report> {
+        None
+    }
 }
+
+/// Tells `tracing` what has happened, for a limiter of this name.
+pub type Report = Box<dyn FnOnce(Option<&str>) + Send>;
 
 /// No limit: every request passes. The neutral element of a pair.
 impl Limiter for () {
@@ -227,6 +238,16 @@ impl<A: Limiter, B: Limiter> Limiter for (A, B) {
     fn describe(&self, snapshot: &mut Snapshot, now: Instant) {
         self.0.describe(snapshot, now);
         self.1.describe(snapshot, now);
+    }
+
+    fn report(&mut self) -> Option<Report> {
+        match (self.0.report(), self.1.report()) {
+            (Some(a), Some(b)) => Some(Box::new(move |name| {
+                a(name);
+                b(name);
+            })),
+            (a, b) => a.or(b),
+        }
     }
 }
 

@@ -65,8 +65,12 @@ impl<L: Limiter, F, W> Single<L, F, W> {
 
     /// Selects another limiter in the place of this one.
     #[must_use]
-    pub fn limiter(self, shared: Shared<L>) -> Self {
-        Self { shared, ..self }
+    pub fn limiter<M: Limiter>(self, shared: Shared<M>) -> Single<M, F, W> {
+        Single {
+            shared,
+            filter: self.filter,
+            weigh: self.weigh,
+        }
     }
 
     /// The limiter.

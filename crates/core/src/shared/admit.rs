@@ -172,7 +172,11 @@ impl<L: Limiter> Shared<L> {
         let now = clock::now();
         let mut state = self.0.state.lock();
         if state.line.is_empty() {
-            return change(&mut state, now);
+            let result = change(&mut state, now);
+            let news = state.news();
+            drop(state);
+            events::tell(news);
+            return result;
         }
         let mut wakers = Wakers::default();
         // What was due before the change is granted as it stood before the change.

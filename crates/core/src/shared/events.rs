@@ -1,9 +1,18 @@
 //! What the adapters tell `tracing`: never under the lock, and formatted only if somebody listens.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use super::state::Guarded;
-use crate::{Cost, Limiter, Rejected};
+use crate::{Cost, Limiter, Rejected, Report};
+
+/// What a limiter has to report, and its name.
+pub(super) type News = (Report, Option<Arc<str>>);
+
+pub(super) fn tell(news: Option<News>) {
+    if let Some((report, name)) = news {
+        report(name.as_deref());
+    }
+}
 
 /// Tells that a request stands in line, behind others that cost `ahead`.
 pub(super) fn pacing<L: Limiter>(

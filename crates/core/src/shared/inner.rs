@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     alarm::{self, Alarm, Armed, Runtime},
+    events,
     state::{Ears, Guarded, Locked},
 };
 use crate::{
@@ -56,9 +57,11 @@ impl<L: Limiter> Inner<L> {
 
     /// Does all that is due, sets the alarm for the next time, and wakes.
     pub(super) fn settle(&self, state: Locked<'_, L>, now: Instant, mut wakers: Wakers) {
-        let state = self.catch_up(state, now, &mut wakers);
+        let mut state = self.catch_up(state, now, &mut wakers);
+        let news = state.news();
         self.release(state);
         wakers.wake_all();
+        events::tell(news);
     }
 
     /// Unlocks, and sets the alarm if it isn't set for the next time.
@@ -72,7 +75,11 @@ impl<L: Limiter> Inner<L> {
 
     fn look(&self) {
         let mut wakers = Wakers::default();
-        drop(self.catch_up(self.state.lock(), clock::now(), &mut wakers));
+        let mut state = self.catch_up(self.state.lock(), clock::now(), &mut wakers);
+        let news = state.news();
+        drop(state);
+        wakers.wake_all();
+        events::tell(news);
     }
 
     /// Sees to it that somebody rings for one who waits and is polled here.

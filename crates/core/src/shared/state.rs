@@ -6,6 +6,7 @@ use std::{
 
 use super::{
     alarm::{Armed, Runtime},
+    events::News,
     lane::Lane,
 };
 use crate::{
@@ -188,6 +189,11 @@ impl<L: Limiter> State<L> {
     /// What one who asks now has to expect.
     pub(super) fn outlook(&self, cost: &L::Cost, now: Instant) -> Outlook {
         Outlook::of(&self.limiter, self.line.queued(), cost, now)
+    }
+
+    /// What the limiter has to report, and its name.
+    pub(super) fn news(&mut self) -> Option<News> {
+        Some((self.limiter.report()?, self.name.clone()))
     }
 
     pub(super) fn snapshot(&self, now: Instant) -> Snapshot {

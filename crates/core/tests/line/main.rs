@@ -10,5 +10,6 @@ mod handle;
 mod max_wait;
 mod order;
 mod refusals;
+mod reports;
 mod shelf;
 mod stuck;

@@ -199,10 +199,7 @@ impl Signals {
     /// nothing (Octokit, PyGithub, tweepy, Okta and Hugging Face all add it).
     #[must_use]
     pub fn guard(&self) -> Duration {
-        match self.provenance().map(Reading::form) {
-            Some(Form::EpochSeconds) => Duration::from_secs(1),
-            _ => Duration::ZERO,
-        }
+        self.provenance().map_or(Duration::ZERO, Reading::guard)
     }
 
     /// Everything that said how long to wait in so many words, the most trusted first.

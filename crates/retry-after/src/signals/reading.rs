@@ -130,6 +130,14 @@ impl Reading {
         self.wait > cap
     }
 
+    /// What to add to the wait: see [`Signals::guard`](crate::Signals::guard).
+    pub(crate) fn guard(&self) -> Duration {
+        match self.form {
+            Form::EpochSeconds => Duration::from_secs(1),
+            _ => Duration::ZERO,
+        }
+    }
+
     /// The wait with another length.
     #[must_use]
     pub(crate) fn lasting(mut self, wait: Duration) -> Self {

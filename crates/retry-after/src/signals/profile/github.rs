@@ -10,6 +10,7 @@ use super::{GENERIC, Vendor};
 const SECONDARY: Duration = Duration::from_secs(60);
 
 pub(super) static VENDOR: Vendor = Vendor {
+    throttles: &[StatusCode::FORBIDDEN],
     fallback: |_, status| {
         let limited = [StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS].contains(&status);
         limited.then_some(SECONDARY)

@@ -209,6 +209,11 @@ impl Profile {
         (self.vendor.adjust)(self, reading)
     }
 
+    /// Whether this status is about throttling, beside 429 and 503.
+    pub(crate) fn throttles(&self, status: StatusCode) -> bool {
+        self.vendor.throttles.contains(&status)
+    }
+
     pub(crate) fn fallback(&self, status: StatusCode) -> Option<Reading> {
         let wait = (self.vendor.fallback)(self, status)?;
         Some(Reading::fallback(self.name, wait))

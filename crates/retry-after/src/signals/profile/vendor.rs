@@ -23,6 +23,8 @@ pub(super) struct Vendor {
     pub(super) explicit: fn(&Profile, &HeaderMap, &Base) -> Option<Reading>,
     /// Fits a wait into bounds.
     pub(super) adjust: fn(&Profile, Reading) -> Reading,
+    /// The statuses that are about throttling, beside 429 and 503.
+    pub(super) throttles: &'static [StatusCode],
     /// Says how long to wait if nothing else does.
     pub(super) fallback: fn(&Profile, StatusCode) -> Option<Duration>,
     /// Says when the next request should go.
@@ -41,6 +43,7 @@ pub(super) const GENERIC: Vendor = Vendor {
     repeated: Repeated::Longest,
     explicit: |_, _, _| None,
     adjust: |_, reading| reading,
+    throttles: &[],
     fallback: |_, _| None,
     next: |_, _| None,
     in_message: |_| None,

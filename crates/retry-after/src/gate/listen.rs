@@ -1,0 +1,234 @@
+use std::{
+    fmt,
+    marker::PhantomData,
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use http::{HeaderMap, Response, StatusCode};
+use tower_throttle_core::{Classify, HttpOutcome, Outcome, Verdict};
+
+use super::word::Word;
+use crate::{Limit, Profile, Reading, Signals, clock::wall_now};
+
+/// Makes of each response what a [`Gate`](crate::Gate) learns from it.
+///
+/// | response | closes the gate for |
+/// |---|---|
+/// | 429 | [`Signals::wait`]; if it doesn't say, the [`default_pause`](Self::default_pause) |
+/// | 503 with `Retry-After` or the like | [`Signals::wait`] |
+/// | gRPC `RESOURCE_EXHAUSTED` with a pushback or `RetryInfo` | [`Signals::retry_after`] |
+/// | what the [`profile`](Self::profile) knows: GitHub's 403 | [`Signals::wait`] |
+/// | a limit with nothing remaining, whatever the status | its reset, if told to [`act_on_exhausted`](Self::act_on_exhausted) |
+/// | anything else | nothing |
+///
+/// [`Signals::guard`] is added. A wait of zero closes nothing.
+///
+/// A gRPC response whose head carries no status is judged by its trailers, if the call is
+/// [held](tower_throttle_core::hold::Body) until then.
+///
+/// `T` is what the limiter learns: a [`Word`], or what can be made of one, such as a pair of it and
+/// the [`Outcome`].
+///
+/// ```
+/// use tower_throttle_core::{LimitLayer, Shared, track::Tracked};
+/// use tower_throttle_retry_after::{Gate, Listen, Profile};
+///
+/// let gate = Shared::new(Gate::new());
+/// let layer = LimitLayer::new(gate).track(Tracked::new(Listen::new().profile(Profile::github())));
+/// # drop(tower_layer::Layer::<()>::layer(&layer, ()));
+/// ```
+pub struct Listen<T = Word> {
+    ear: Arc<Ear>,
+    learns: PhantomData<fn() -> T>,
+}
+
+#[derive(Debug, Clone)]
+struct Ear {
+    profile: Profile,
+    default_pause: Duration,
+    acts_on_exhausted: bool,
+    name: Option<Arc<str>>,
+}
+
+impl Listen {
+    /// Reads what every server may say.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::of(Arc::new(Ear {
+            profile: Profile::generic(),
+            default_pause: Duration::from_secs(1),
+            acts_on_exhausted: false,
+            name: None,
+        }))
+    }
+}
+
+impl<T> Listen<T> {
+    /// Whose responses are read. Default: [`Profile::generic`].
+    ///
+    /// [`Profile::github`] takes a 403 for a secondary limit, for a minute if it has no hint: its head
+    /// does not tell it from a missing permission.
+    #[must_use]
+    pub fn profile(self, profile: Profile) -> Self {
+        self.with(|ear| ear.profile = profile)
+    }
+
+    /// For how long a 429 closes the gate that says no time. Default: 1 s (the base delay after
+    /// throttling in version 2.1 of the AWS retry specification). Zero: not at all.
+    #[must_use]
+    pub fn default_pause(self, pause: Duration) -> Self {
+        self.with(|ear| ear.default_pause = pause)
+    }
+
+    /// Closes the gate as soon as a limit has nothing remaining, until its reset, without waiting for
+    /// a 429. Default: only what refuses a request closes the gate.
+    ///
+    /// For a server that punishes requests beyond the limit, and where nobody else uses the same one.
+    #[must_use]
+    pub fn act_on_exhausted(self) -> Self {
+        self.with(|ear| ear.acts_on_exhausted = true)
+    }
+
+    /// A name for the event `rate_limit_hit`.
+    #[must_use]
+    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
+        self.with(|ear| ear.name = Some(name.into()))
+    }
+
+    /// The same for another limiter.
+    #[must_use]
+    pub(super) fn learning<U>(self) -> Listen<U> {
+        Listen::of(self.ear)
+    }
+
+    fn of(ear: Arc<Ear>) -> Self {
+        Self {
+            ear,
+            learns: PhantomData,
+        }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Ear)) -> Self {
+        change(Arc::make_mut(&mut self.ear));
+        self
+    }
+}
+
+impl<T, B, Err> Classify<Response<B>, Err> for Listen<T>
+where
+    T: From<Word>,
+{
+    type Feedback = T;
+
+    fn classify(&self, result: Result<&Response<B>, &Err>) -> Verdict<T> {
+        let verdict = HttpOutcome.classify(result);
+        let word = |outcome| match result {
+            Ok(response) => self
+                .ear
+                .hear(outcome, response.status(), response.headers()),
+            Err(_) => Word::silent(outcome),
+        };
+        match verdict {
+            Verdict::Known(outcome) => Verdict::Known(word(outcome).into()),
+            Verdict::Later(_) => match word(Outcome::Succeeded) {
+                Word { pause: None, .. } => {
+                    Verdict::Later(|trailers| Some(hear(trailers?)?.into()))
+                }
+                word => Verdict::Known(word.into()),
+            },
+        }
+    }
+}
+
+impl Ear {
+    fn hear(&self, outcome: Outcome, status: StatusCode, headers: &HeaderMap) -> Word {
+        let refused = outcome == Outcome::Throttled
+            || status == StatusCode::SERVICE_UNAVAILABLE
+            || self.profile.throttles(status);
+        if !refused && !self.acts_on_exhausted {
+            return Word::silent(outcome);
+        }
+        let signals = Signals::read(headers, status, &self.profile, wall_now());
+        let pause = self.pause(status, &signals).filter(|_| refused);
+        if outcome == Outcome::Throttled || pause.is_some() {
+            hit(self.name.as_deref(), Some(status), &signals, pause);
+            let outcome = Outcome::Throttled;
+            return Word { outcome, pause };
+        }
+        let pause = until_reset(&signals).filter(|_| self.acts_on_exhausted);
+        Word { outcome, pause }
+    }
+
+    /// For how long a response of this status closes the gate, if it refuses a request.
+    fn pause(&self, status: StatusCode, signals: &Signals) -> Option<Duration> {
+        let wait = signals.wait();
+        let wait = wait.map(|wait| wait.saturating_add(signals.guard()));
+        match status {
+            StatusCode::TOO_MANY_REQUESTS => wait.or(Some(self.default_pause)),
+            status if self.profile.throttles(status) => wait,
+            _ => wait.filter(|_| signals.retry_after().is_some()),
+        }
+    }
+}
+
+/// What the trailers of a gRPC call say: the same under every profile.
+fn hear(trailers: &HeaderMap) -> Option<Word> {
+    let outcome = HttpOutcome::by_trailers(trailers)?;
+    if outcome != Outcome::Throttled {
+        return Some(Word::silent(outcome));
+    }
+    let profile = Profile::generic();
+    // Nothing in trailers is measured from a date.
+    let signals = Signals::read(&HeaderMap::new(), StatusCode::OK, &profile, UNIX_EPOCH);
+    let signals = signals.with_trailers(trailers, &profile);
+    let pause = signals.retry_after();
+    hit(None, None, &signals, pause);
+    Some(Word { outcome, pause })
+}
+
+/// Until the reset of the limit that is exhausted.
+fn until_reset(signals: &Signals) -> Option<Duration> {
+    let limit = signals.binding().filter(|limit| limit.exhausted())?;
+    let guard = limit.provenance().map_or(Duration::ZERO, Reading::guard);
+    Some(limit.reset?.saturating_add(guard))
+}
+
+fn hit(
+    name: Option<&str>,
+    status: Option<StatusCode>,
+    signals: &Signals,
+    retry_after: Option<Duration>,
+) {
+    let status = status.map(|status| status.as_u16());
+    let remaining = signals.binding().and_then(|limit: &Limit| limit.remaining);
+    tracing::info!(
+        name,
+        status,
+        grpc_status = signals.grpc_status(),
+        retry_after = ?retry_after,
+        remaining,
+        "rate_limit_hit"
+    );
+}
+
+impl<T> Clone for Listen<T> {
+    fn clone(&self) -> Self {
+        Self::of(Arc::clone(&self.ear))
+    }
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> fmt::Debug for Listen<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listen")
+            .field("profile", &self.ear.profile)
+            .field("default_pause", &self.ear.default_pause)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,272 @@
+//! Which responses close the gate, and for how long.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_throttle_core::{Classify, Outcome, Verdict, hold};
+use tower_throttle_retry_after::{Listen, Profile, RetryAfterLayer, Word};
+
+use crate::world::{closed_by, exact_layer, ms, now, response, secs};
+
+const GRPC: (&str, &str) = ("content-type", "application/grpc");
+
+/// `google.rpc.Status { code: 8, message: "x", details: [RetryInfo { retry_delay: 30 s }] }`
+const RETRY_INFO: &str =
+    "CAgSAXgaMAoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIECgIIHg";
+
+fn github() -> RetryAfterLayer {
+    exact_layer().profile(Profile::github())
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_way_of_saying_wait_closes_it_for_as_long_as_was_said() {
+    const DATE: (&str, &str) = ("date", "Fri, 29 Sep 2023 16:26:37 GMT");
+    const LATER: &str = "Fri, 29 Sep 2023 16:27:07 GMT";
+    let exhausted = [
+        DATE,
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", LATER),
+    ];
+    for (status, headers, pause) in [
+        (429, &[("retry-after", "7")][..], secs(7)),
+        (429, &[("retry-after-ms", "70")], ms(70)),
+        (429, &[DATE, ("retry-after", LATER)], secs(30)),
+        (429, &exhausted, secs(30)),
+        (429, &[("ratelimit", r#""default";r=0;t=9"#)], secs(9)),
+        // Whole seconds of the epoch: a second is added, as they were cut off.
+        (429, &[DATE, ("retry-after", "1696004827")], secs(31)),
+        (503, &[("retry-after", "7")], secs(7)),
+        (503, &[DATE, ("retry-after", LATER)], secs(30)),
+        (503, &[("x-ms-retry-after-ms", "70")], ms(70)),
+        (
+            200,
+            &[GRPC, ("grpc-status", "8"), ("grpc-retry-pushback-ms", "70")],
+            ms(70),
+        ),
+        (
+            200,
+            &[
+                GRPC,
+                ("grpc-status", "8"),
+                ("grpc-status-details-bin", RETRY_INFO),
+            ],
+            secs(30),
+        ),
+    ] {
+        let closed = closed_by(&exact_layer(), response(status, headers)).await;
+        assert_eq!(closed.unwrap(), Some(pause), "{status} {headers:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_say_wait_does_not_close_it() {
+    let exhausted = &[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30")];
+    for (status, headers) in [
+        (200, &[][..]),
+        (200, &[("retry-after", "7")]),
+        (204, exhausted),
+        (302, &[("retry-after", "7")]),
+        (400, &[("retry-after", "7")]),
+        (403, &[("retry-after", "7")]),
+        (429, &[("retry-after", "0")]),
+        (500, &[("retry-after", "7")]),
+        (503, &[]),
+        (503, exhausted),
+        (503, &[("retry-after", "soon")]),
+        (
+            200,
+            &[GRPC, ("grpc-status", "0"), ("grpc-retry-pushback-ms", "70")],
+        ),
+        (200, &[GRPC, ("grpc-status", "8")]),
+        (
+            200,
+            &[GRPC, ("grpc-status", "8"), ("grpc-retry-pushback-ms", "-1")],
+        ),
+        (
+            200,
+            &[
+                GRPC,
+                ("grpc-status", "14"),
+                ("grpc-retry-pushback-ms", "70"),
+            ],
+        ),
+    ] {
+        let closed = closed_by(&exact_layer(), response(status, headers)).await;
+        assert_eq!(closed.unwrap(), None, "{status} {headers:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_429_that_says_no_time_closes_it_for_a_second_or_as_one_likes() {
+    let bare = || response(429, &[]);
+    let layer = exact_layer();
+    assert_eq!(closed_by(&layer, bare()).await.unwrap(), Some(secs(1)));
+    let layer = exact_layer().default_pause(secs(5));
+    assert_eq!(closed_by(&layer, bare()).await.unwrap(), Some(secs(5)));
+    let layer = exact_layer().default_pause(secs(0));
+    assert_eq!(closed_by(&layer, bare()).await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_403_of_github_closes_it_and_no_other() {
+    let told = || response(403, &[("retry-after", "7")]);
+    assert_eq!(closed_by(&github(), told()).await.unwrap(), Some(secs(7)));
+    let headers = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30")];
+    let exhausted = response(403, &headers);
+    assert_eq!(
+        closed_by(&github(), exhausted).await.unwrap(),
+        Some(secs(30))
+    );
+    let secondary = response(403, &[("x-ratelimit-remaining", "14")]);
+    assert_eq!(
+        closed_by(&github(), secondary).await.unwrap(),
+        Some(secs(60))
+    );
+    assert_eq!(
+        closed_by(&github(), response(404, &[])).await.unwrap(),
+        None
+    );
+    assert_eq!(closed_by(&exact_layer(), told()).await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_remaining_closes_it_only_if_one_wants_that() {
+    let exhausted = || {
+        let headers = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "30")];
+        response(200, &headers)
+    };
+    assert_eq!(closed_by(&exact_layer(), exhausted()).await.unwrap(), None);
+    let layer = exact_layer().act_on_exhausted();
+    assert_eq!(
+        closed_by(&layer, exhausted()).await.unwrap(),
+        Some(secs(30))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn to_act_on_what_remains_it_takes_nothing_remaining_and_a_reset() {
+    let layer = exact_layer().act_on_exhausted();
+    for headers in [
+        &[("x-ratelimit-remaining", "0")][..],
+        &[("x-ratelimit-remaining", "1"), ("x-ratelimit-reset", "30")],
+        &[("retry-after", "7")],
+    ] {
+        let closed = closed_by(&layer, response(200, headers)).await;
+        assert_eq!(closed.unwrap(), None, "{headers:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_remaining_in_the_head_of_a_grpc_call_counts_before_its_trailers() {
+    let headers = [
+        GRPC,
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "30"),
+    ];
+    let layer = exact_layer().act_on_exhausted();
+    let closed = closed_by(&layer, response(200, &headers)).await;
+    assert_eq!(closed.unwrap(), Some(secs(30)));
+}
+
+type Stream = http_body_util::combinators::UnsyncBoxBody<Bytes, Infallible>;
+
+/// A gRPC call that fails after its first message.
+async fn fails_half_way(_: Request<()>) -> Result<Response<Stream>, Infallible> {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", "8".parse().unwrap());
+    trailers.insert("grpc-retry-pushback-ms", "70".parse().unwrap());
+    let frames = [
+        Frame::data(Bytes::from_static(b"one")),
+        Frame::trailers(trailers),
+    ];
+    let body = StreamBody::new(tokio_stream::iter(frames.map(Ok)));
+    let mut response = Response::new(body.boxed_unsync());
+    response
+        .headers_mut()
+        .insert("content-type", "application/grpc".parse().unwrap());
+    Ok(response)
+}
+
+#[tokio::test(start_paused = true)]
+async fn trailers_after_a_body_are_heard_if_the_call_is_held_until_then() {
+    let layer = exact_layer().hold(hold::Body);
+    let response = layer
+        .layer(service_fn(fails_half_way))
+        .oneshot(Request::new(()))
+        .await;
+    let body = response.unwrap().into_body();
+    assert_eq!(layer.limiter().resume_at(), None);
+    body.collect().await.unwrap();
+    assert_eq!(layer.limiter().resume_at(), Some(now() + ms(70)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn by_default_the_head_decides_and_the_response_is_of_the_same_type() {
+    let layer = exact_layer();
+    let response = layer
+        .layer(service_fn(fails_half_way))
+        .oneshot(Request::new(()))
+        .await;
+    let body: Stream = response.unwrap().into_body();
+    body.collect().await.unwrap();
+    assert_eq!(layer.limiter().resume_at(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_or_a_call_that_is_given_up_does_not_close_it() {
+    let layer = exact_layer();
+    let failing =
+        service_fn(async |_: Request<()>| Err::<Response<()>, _>(std::io::Error::other("gone")));
+    layer
+        .layer(failing)
+        .oneshot(Request::new(()))
+        .await
+        .unwrap_err();
+    let pending =
+        service_fn(|_: Request<()>| std::future::pending::<Result<Response<()>, Infallible>>());
+    let call = layer.layer(pending).oneshot(Request::new(()));
+    tokio::time::timeout(secs(1), call).await.unwrap_err();
+    assert_eq!(layer.limiter().resume_at(), None);
+}
+
+#[test]
+fn a_limiter_beside_the_gate_learns_the_outcome_of_the_same_response() {
+    let outcome =
+        |listen: &Listen, response: &Response<()>| match Classify::<_, Infallible>::classify(
+            listen,
+            Ok(response),
+        ) {
+            Verdict::Known(word) => word,
+            Verdict::Later(_) => panic!("the head decides"),
+        };
+    let word = |outcome, pause| Word { outcome, pause };
+    let listen = Listen::new();
+    for (status, headers, expected) in [
+        (200, &[][..], word(Outcome::Succeeded, None)),
+        (404, &[], word(Outcome::Ignored, None)),
+        (500, &[], word(Outcome::Failed, None)),
+        (503, &[], word(Outcome::Failed, None)),
+        (
+            503,
+            &[("retry-after-ms", "70")],
+            word(Outcome::Throttled, Some(ms(70))),
+        ),
+        (403, &[], word(Outcome::Ignored, None)),
+        (200, &[("grpc-status", "8")], word(Outcome::Throttled, None)),
+    ] {
+        assert_eq!(
+            outcome(&listen, &response(status, headers)),
+            expected,
+            "{status}"
+        );
+    }
+    let listen = Listen::new().profile(Profile::github());
+    let limited = outcome(&listen, &response(403, &[]));
+    assert_eq!(limited, word(Outcome::Throttled, Some(secs(60))));
+    let both: (Word, Outcome) = limited.into();
+    assert_eq!(both, (limited, Outcome::Throttled));
+}

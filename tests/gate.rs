@@ -71,8 +71,7 @@ async fn a_503_with_a_date_holds_everybody_back_and_nobody_is_lost() {
     let start = Instant::now();
     let refused = service.clone().oneshot(get(&uri)).await.unwrap();
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(start.elapsed(), Duration::ZERO);
-
+    // No upper bound: while nothing but a socket is waited for, the paused clock may jump.
     let requests = (0..20).map(|_| service.clone().oneshot(get(&uri)));
     for response in futures_util::future::join_all(requests).await {
         assert_eq!(response.unwrap().status(), StatusCode::OK);

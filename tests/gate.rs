@@ -80,11 +80,6 @@ async fn a_503_with_a_date_holds_everybody_back_and_nobody_is_lost() {
             "before the server's word"
         );
     }
-    assert!(
-        start.elapsed() <= Duration::from_secs(38),
-        "{:?}",
-        start.elapsed()
-    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tower::{Layer, Service, ServiceExt};
-use tower_throttle_core::{LAG, LimitLayer, SHELF_LIFE, Shared};
+use tower_throttle_core::{LAG, LimitLayer, Queue, SHELF_LIFE, Shared};
 
 use crate::probe::{Ledger, Probe, Tokens, jump, ms, now, secs, settle};
 
@@ -90,6 +90,39 @@ async fn what_lies_on_the_shelf_does_not_grow() {
             "burst {burst}, {step} ms: {at_once} at once"
         );
         calls.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+/// Callers with timeouts give up while they have a grant. It was as good as new in the hands of the
+/// next, who gave up as well: so a token lived for as long as everything was stuck.
+#[tokio::test(start_paused = true)]
+async fn callers_who_give_up_do_not_make_the_shelf_grow() {
+    for (burst, each) in [(1, 1), (1, 3), (5, 1), (20, 2)] {
+        let (limiter, ledger) = Ledger::of(Tokens::new(burst, ms(10)));
+        let queue = Queue::new().max_waiting(usize::MAX);
+        let shared = Shared::with_queue(limiter, queue);
+        drop(shared.try_acquire(burst).unwrap().spend());
+        let (probe, handle) = Probe::new(0);
+        let layer = LimitLayer::new(shared).backpressure();
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..3000 / each {
+            let call = layer.layer(probe.clone()).oneshot(1);
+            calls.spawn(tokio::time::timeout(ms(500), call));
+            jump(ms(each)).await;
+            let shelved = ledger.held() - 1;
+            let most = burst as usize + 11;
+            assert!(
+                shelved <= most,
+                "burst {burst}, every {each} ms: {shelved} on the shelf"
+            );
+        }
+        handle.open(usize::MAX);
+        settle().await;
+        let at_once = handle.times().len();
+        assert!(
+            at_once <= burst as usize + 11,
+            "burst {burst}, every {each} ms: {at_once} at once"
+        );
     }
 }
 

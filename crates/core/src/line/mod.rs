@@ -23,7 +23,7 @@ use self::{
     slots::{List, Slots},
     waiter::{Grant, Phase, Waiter},
 };
-use crate::{Cost, Limiter};
+use crate::{Cost, Limiter, Why};
 
 /// How long a grant waits for its owner to send: 100 ms.
 ///
@@ -143,6 +143,13 @@ impl<L: Limiter> Line<L> {
         }
         self.count_in(ask);
         self.touch();
+    }
+
+    /// Refuses one who let a grant lapse, and has come for another.
+    pub(crate) fn turn_away(&mut self, key: Key, why: Why) {
+        if let Some(waiter) = self.waiters.get_mut(key) {
+            waiter.phase = Phase::Refused(why);
+        }
     }
 
     /// Puts a permit that its owner can't use yet on the shelf, for the rest of its shelf life.

@@ -151,7 +151,7 @@ impl Desk {
     }
 }
 
-fn too_many_requests(until_reset: Duration) -> Response<Full<Bytes>> {
+pub(crate) fn too_many_requests(until_reset: Duration) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from("the quota of this window is spent\n"));
     *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
     let seconds = HeaderValue::from(whole_seconds(until_reset));

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use tower::{Layer, util::BoxCloneService};
+use tower_throttle_retry_after::{OverCap, RetryAfterLayer, RetryLayer, retry::Budget};
 use tower_throttle_token_bucket::{Rate, TokenBucketLayer};
 
 use crate::client::Caller;
@@ -12,6 +13,14 @@ pub(crate) enum Strategy {
     /// Each client paces itself to its share of the quota: it must know the quota and how many
     /// clients there are, and gives up 20 ms of each window to be safe
     TokenBucket,
+    /// Each client only repeats what was rejected, once the server says: it need not know the quota
+    /// and loses no request, but meets a 429 whenever the quota is spent
+    Retry,
+    /// Each client waits when the server says so, and comes back one request at a time: it need not
+    /// know the quota, and loses only what was on its way when the quota ran out. With the defaults
+    /// that is about 40 requests where the bare clients lose 13000, and 80 to 90 % of the quota
+    /// are used: the server rounds its waits up to whole seconds
+    Gate,
 }
 
 impl Strategy {
@@ -19,6 +28,8 @@ impl Strategy {
     pub(crate) fn around(self, bare: Caller, seat: Seat) -> Caller {
         match self {
             Self::TokenBucket => token_bucket(bare, seat),
+            Self::Retry => retry(bare, seat),
+            Self::Gate => gate(bare, seat),
         }
     }
 
@@ -61,6 +72,27 @@ fn token_bucket(bare: Caller, seat: Seat) -> Caller {
     BoxCloneService::new(layer.layer(bare))
 }
 
+/// Repeats a rejected request until it is accepted, however often that is: others may be quicker each
+/// time, so the retries are neither counted nor charged.
+///
+/// The server asks for up to a window, in whole seconds.
+fn retry(bare: Caller, seat: Seat) -> Caller {
+    let layer = RetryLayer::new()
+        .max_retries(u32::MAX)
+        .budget(Budget::default().throttled(0))
+        .max_wait(seat.window + Duration::from_secs(1));
+    BoxCloneService::new(layer.layer(bare))
+}
+
+/// Waits for as long as the server says, even for a window of minutes. Each client draws numbers of its
+/// own, as it would in a process of its own.
+fn gate(bare: Caller, seat: Seat) -> Caller {
+    let layer = RetryAfterLayer::new()
+        .over_cap(OverCap::Honor)
+        .seed(seat.index.into());
+    BoxCloneService::new(layer.layer(bare))
+}
+
 #[cfg(test)]
 mod tests {
     use std::{
@@ -73,12 +105,12 @@ mod tests {
 
     use bytes::Bytes;
     use http_body_util::Full;
-    use hyper::{Request, Response};
+    use hyper::{Request, Response, StatusCode};
     use tokio::{task::JoinSet, time::Instant};
     use tower::{BoxError, Service, ServiceExt, service_fn};
 
     use super::*;
-    use crate::server::{FixedWindow, Served};
+    use crate::server::{FixedWindow, Served, too_many_requests};
 
     const WINDOWS: u32 = 20;
 
@@ -119,36 +151,47 @@ mod tests {
             async move {
                 let way = calls.fetch_add(7, Ordering::Relaxed) % 20;
                 tokio::time::sleep(Duration::from_millis(way)).await;
-                let _ = desk.lock().unwrap().admit(offset + started.elapsed());
-                Ok::<_, BoxError>(Response::new(Full::default()))
+                let admitted = desk.lock().unwrap().admit(offset + started.elapsed());
+                Ok::<_, BoxError>(match admitted {
+                    Ok(()) => Response::new(Full::default()),
+                    Err(until_reset) => too_many_requests(until_reset),
+                })
             }
         });
         (window, BoxCloneService::new(caller))
     }
 
-    async fn ask_for_ever(mut caller: Caller) -> Infallible {
+    /// Fails if a request isn't accepted, unless the strategy may lose some.
+    async fn ask_for_ever(mut caller: Caller, strategy: Strategy) -> Infallible {
         loop {
-            caller
+            let response = caller
                 .ready()
                 .await
                 .unwrap()
                 .call(Request::new(Full::default()))
                 .await
                 .unwrap();
+            assert!(strategy == Strategy::Gate || response.status() == StatusCode::OK);
         }
     }
 
-    /// What the server answers paced clients in so many windows.
-    async fn served(clients: u32, quota: u32, window: Duration, offset: Duration) -> Served {
+    /// What the server answers the clients in so many windows.
+    async fn served(
+        strategy: Strategy,
+        (clients, quota): (u32, u32),
+        window: Duration,
+        offset: Duration,
+    ) -> Served {
         let (fixed, bare) = server(FixedWindow::new(quota, window), offset);
         let mut callers = JoinSet::new();
         for seat in seats(clients, quota, window) {
-            let caller = Strategy::TokenBucket.around(bare.clone(), seat);
+            let caller = strategy.around(bare.clone(), seat);
             for _ in 0..8 {
-                callers.spawn(ask_for_ever(caller.clone()));
+                callers.spawn(ask_for_ever(caller.clone(), strategy));
             }
         }
         tokio::time::sleep(window * WINDOWS).await;
+        assert!(callers.try_join_next().is_none(), "a request was lost");
         callers.shutdown().await;
         fixed.lock().unwrap().served()
     }
@@ -157,7 +200,9 @@ mod tests {
     async fn paced_clients_meet_no_spent_window_and_use_95_percent_of_the_quota() {
         for (clients, quota, seconds) in [(4, 100, 1), (3, 100, 1), (1, 7, 2), (8, 1003, 1)] {
             for offset in [0, 333, 990, 999].map(Duration::from_millis) {
-                let served = served(clients, quota, Duration::from_secs(seconds), offset).await;
+                let window = Duration::from_secs(seconds);
+                let share = (clients, quota);
+                let served = served(Strategy::TokenBucket, share, window, offset).await;
                 let case = format!("{clients} clients, {quota} in {seconds} s, offset {offset:?}");
                 assert_eq!(served.rejected, 0, "{case}");
                 assert!(
@@ -171,8 +216,31 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_paced_client_meets_no_spent_window_wherever_that_begins() {
         for offset in (0..1000).step_by(5).map(Duration::from_millis) {
-            let served = served(1, 7, Duration::from_secs(1), offset).await;
+            let window = Duration::from_secs(1);
+            let served = served(Strategy::TokenBucket, (1, 7), window, offset).await;
             assert_eq!(served.rejected, 0, "offset {offset:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_that_retry_lose_no_request_however_small_their_quota() {
+        for (clients, quota, window) in [(4, 100, 1000), (4, 8, 1000), (3, 50, 500), (2, 2, 5000)] {
+            let window = Duration::from_millis(window);
+            let share = (clients, quota);
+            let served = served(Strategy::Retry, share, window, Duration::ZERO).await;
+            assert!(served.accepted > 0 && served.rejected > 0, "{served:?}");
+        }
+    }
+
+    /// A worker loses what it had on its way when the quota ran out: one request in each window at most.
+    #[tokio::test(start_paused = true)]
+    async fn clients_behind_a_gate_lose_little_and_leave_little_unused() {
+        for (clients, quota, seconds) in [(4, 100, 1), (3, 1000, 1), (1, 200, 2)] {
+            let window = Duration::from_secs(seconds);
+            let served = served(Strategy::Gate, (clients, quota), window, Duration::ZERO).await;
+            let case = format!("{clients} clients, {quota} in {seconds} s: {served:?}");
+            assert!(served.rejected <= clients * 8 * WINDOWS, "{case}");
+            assert!(served.accepted * 3 >= quota * WINDOWS * 2, "{case}");
         }
     }
 }

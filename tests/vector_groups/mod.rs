@@ -3,6 +3,7 @@
 mod bucket;
 mod jitter;
 mod khive;
+mod retry;
 mod stkai;
 mod techrevati;
 
@@ -17,6 +18,10 @@ pub(crate) const GROUPS: &[(&str, Group)] = &[
     ("jitter-", jitter::jitter),
     ("khive-bucket-", khive::bucket),
     ("khive-endpoint-", khive::endpoint),
+    ("retry-after-", retry::after),
+    ("retry-loop-", retry::repeated),
+    ("retry-wait-", retry::wait),
+    ("retryable-status-", retry::status),
     ("tb-validate-", stkai::validate),
     ("tb-", stkai::token_bucket),
     ("tech-acquire-", techrevati::acquire),
@@ -27,8 +32,7 @@ pub(crate) const GROUPS: &[(&str, Group)] = &[
 ];
 
 /// How the ids of the cases begin that nothing runs yet. They count as not passed.
-pub(crate) const NOT_RUN_YET: &[&str] =
-    &["aimd-", "cong-", "retry-", "retryable-", "tech-composite-"];
+pub(crate) const NOT_RUN_YET: &[&str] = &["aimd-", "cong-", "tech-composite-"];
 
 /// A part of a case, which must have the fields of `T` and no others.
 fn part<T: DeserializeOwned>(case: &Value, part: &str) -> Result<T, String> {

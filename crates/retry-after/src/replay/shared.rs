@@ -1,0 +1,179 @@
+use std::{
+    error::Error,
+    fmt,
+    pin::Pin,
+    sync::{Mutex, MutexGuard},
+    task::{Context, Poll, Waker, ready},
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use tower_throttle_core::BoxError;
+
+/// What the copies of a body have in common.
+pub(super) struct Shared<B> {
+    /// `None` after its end.
+    live: Option<Pin<Box<B>>>,
+    kept: BytesMut,
+    trailers: Option<HeaderMap>,
+    pub(super) cap: usize,
+    /// Something was passed on without being kept.
+    incomplete: bool,
+    /// How many there have been. They are numbered from 0.
+    copies: u64,
+    /// The copy that may read.
+    reader: u64,
+    waiting: Option<Waker>,
+}
+
+/// Why a copy has nothing to send.
+#[derive(Debug)]
+pub(super) enum Gone {
+    TakenOver,
+    Incomplete,
+}
+
+impl<B> Shared<B> {
+    pub(super) fn new(body: B, cap: usize) -> Self {
+        Self {
+            live: Some(Box::pin(body)),
+            kept: BytesMut::new(),
+            trailers: None,
+            cap,
+            incomplete: false,
+            copies: 1,
+            reader: 0,
+            waiting: None,
+        }
+    }
+
+    /// The number of one more copy.
+    pub(super) fn next_copy(&mut self) -> u64 {
+        let copy = self.copies;
+        self.copies += 1;
+        copy
+    }
+
+    /// Makes a copy the reader; returns the waker of the one before, which must learn of it.
+    pub(super) fn claim(&mut self, copy: u64) -> Result<Option<Waker>, Gone> {
+        if copy < self.reader {
+            return Err(Gone::TakenOver);
+        }
+        if copy == self.reader {
+            return Ok(None);
+        }
+        if self.incomplete {
+            return Err(Gone::Incomplete);
+        }
+        self.reader = copy;
+        Ok(self.waiting.take())
+    }
+
+    /// What the reader, which has read so much, has yet to read of what was kept.
+    pub(super) fn replay(&self, read: usize, trailers_read: bool) -> Option<Frame<Bytes>> {
+        if let Some(rest) = self.kept.get(read..).filter(|rest| !rest.is_empty()) {
+            return Some(Frame::data(Bytes::copy_from_slice(rest)));
+        }
+        let trailers = self.trailers.as_ref().filter(|_| !trailers_read);
+        trailers.cloned().map(Frame::trailers)
+    }
+
+    /// The reader waits; returns the waker that it left before.
+    pub(super) fn wait(&mut self, waker: Waker) -> Option<Waker> {
+        self.waiting.replace(waker)
+    }
+
+    fn forget(&mut self) {
+        self.incomplete = true;
+        self.kept = BytesMut::new();
+    }
+}
+
+impl<B> Shared<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
+    /// Reads on, for the reader that has read all that was kept.
+    pub(super) fn poll_live(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(live) = &mut self.live else {
+            return Poll::Ready(None);
+        };
+        Poll::Ready(match ready!(live.as_mut().poll_frame(cx)) {
+            Some(Ok(frame)) => {
+                let frame = frame.map_data(|mut data| data.copy_to_bytes(data.remaining()));
+                self.keep(&frame);
+                Some(Ok(frame))
+            }
+            Some(Err(error)) => {
+                self.live = None;
+                self.forget();
+                Some(Err(error.into()))
+            }
+            None => {
+                self.live = None;
+                None
+            }
+        })
+    }
+
+    pub(super) fn is_end_stream(&self, read: usize, trailers_read: bool) -> bool {
+        let live_ended = |live: &Pin<Box<B>>| live.is_end_stream();
+        self.replay(read, trailers_read).is_none() && self.live.as_ref().is_none_or(live_ended)
+    }
+
+    /// What is left for a reader that has read so much.
+    pub(super) fn size_hint(&self, read: usize) -> SizeHint {
+        let kept = self.kept.len().saturating_sub(read) as u64;
+        let rest = self.live.as_ref().map(|live| live.size_hint());
+        let rest = rest.unwrap_or_else(|| SizeHint::with_exact(0));
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(kept));
+        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(kept)) {
+            hint.set_upper(upper);
+        }
+        hint
+    }
+
+    fn keep(&mut self, frame: &Frame<Bytes>) {
+        if let Some(trailers) = frame.trailers_ref() {
+            self.trailers = Some(trailers.clone());
+        }
+        let data = frame.data_ref().map_or(&[][..], |data| data);
+        let rest = self
+            .live
+            .as_ref()
+            .map_or(0, |live| live.size_hint().lower());
+        let kept = (self.kept.len() + data.len()) as u64;
+        // One that says that it will be too long isn't kept until it is.
+        if kept.saturating_add(rest) > self.cap as u64 {
+            self.forget();
+        } else if !self.incomplete {
+            self.kept.extend_from_slice(data);
+        }
+    }
+}
+
+/// A body that panicked may have lost something, so it isn't sent again.
+pub(super) fn lock<B>(shared: &Mutex<Shared<B>>) -> MutexGuard<'_, Shared<B>> {
+    shared.lock().unwrap_or_else(|poisoned| {
+        let mut shared = poisoned.into_inner();
+        shared.forget();
+        shared
+    })
+}
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TakenOver => "a later attempt sends the body",
+            Self::Incomplete => "the body was too long to be kept, or broke off",
+        })
+    }
+}
+
+impl Error for Gone {}

@@ -1,0 +1,288 @@
+use std::{error::Error, sync::Arc, time::Duration};
+
+use tower::retry::Retry;
+use tower_layer::Layer;
+use tower_throttle_jitter::{Backoff, Generator, Jitter};
+
+use super::{
+    boxed::Boxed,
+    budget::Budget,
+    idempotent::Idempotent,
+    policy::RetryPolicy,
+    retry_on::RetryOn,
+    settings::{Settings, Unsent, WhenThrottled},
+};
+use crate::Profile;
+
+/// Repeats requests that failed, when the server bears it and the request allows it.
+///
+/// It is [`tower::retry::Retry`] with a policy. See the [module](super) for what is retried and when,
+/// and for where the layer stands.
+///
+/// # Sharing
+///
+/// The [budget](Self::budget) belongs to the layer: its clones, the services that it makes, and their
+/// clones share it. Everything else is settings, or belongs to one request.
+///
+/// # Readiness
+///
+/// The first attempt goes through the service that was ready. Each further one makes a clone ready, and
+/// is a request like any other to what is inside.
+///
+/// # Cancel safety
+///
+/// Dropping the response future gives up the attempt in flight, or the wait. What a retry has cost the
+/// budget stays spent.
+///
+/// # Errors
+///
+/// The last error of the inner service, boxed and otherwise as it was. There is no error of our own.
+///
+/// # Cost
+///
+/// `tower` copies each request before the first attempt: its headers, its extensions, and a handle of
+/// the body. A response that succeeds costs one look at the budget; signals are read from failures only.
+#[derive(Debug, Clone)]
+pub struct RetryLayer<C = RetryOn, I = Idempotent> {
+    classify: C,
+    idempotent: I,
+    settings: Arc<Settings>,
+}
+
+/// Presets.
+impl RetryLayer {
+    /// Up to 3 retries of what [`RetryOn`] says by default.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            classify: RetryOn::default(),
+            idempotent: Idempotent,
+            settings: Arc::default(),
+        }
+    }
+
+    /// Retries 429 and 503 only, and what gRPC has in their places.
+    #[must_use]
+    pub fn only_throttled() -> Self {
+        Self::new().classify(RetryOn::throttled())
+    }
+
+    /// For use around a limiter that adapts to 429s and obeys a `Retry-After` by itself.
+    ///
+    /// A throttled request goes back through the limiter's line at once, which has learnt from the same
+    /// response and lets it out when it is time: here the wait would be one too many. So there is no
+    /// backoff of its own, and no price, since the limiter keeps the retries in bounds; and there are
+    /// up to 8. Other failures are retried as by default, and a request that the limiter refuses after
+    /// the time that it says.
+    ///
+    /// Around anything else this hammers the server.
+    #[must_use]
+    pub fn around_adaptive() -> Self {
+        let budget = Budget::default().throttled(0);
+        let layer = Self::new().max_retries(8).budget(budget);
+        layer.set(|settings| settings.when_throttled = WhenThrottled::GoBack)
+    }
+}
+
+/// What is retried.
+impl<C, I> RetryLayer<C, I> {
+    /// Says what a result means: a closure `Fn(Result<&Response<_>, &BoxError>) -> Outcome`, or a
+    /// [`RetryOn`].
+    ///
+    /// [`Throttled`](tower_throttle_core::Outcome::Throttled) means that the server turned the request
+    /// away, so that any may be repeated; after [`Failed`](tower_throttle_core::Outcome::Failed) only an
+    /// [idempotent](Self::idempotent) one is, or one that was never sent. The others aren't retried.
+    ///
+    /// ```
+    /// use http::Response;
+    /// use tower_throttle_core::{BoxError, Outcome};
+    /// use tower_throttle_retry_after::{RetryLayer, retry::RetryOn};
+    ///
+    /// let layer = RetryLayer::new().classify(
+    ///     |result: Result<&Response<String>, &BoxError>| match result {
+    ///         Ok(response) if response.status().as_u16() == 529 => Outcome::Throttled,
+    ///         result => RetryOn::default().outcome(result),
+    ///     },
+    /// );
+    /// # drop(layer);
+    /// ```
+    #[must_use]
+    pub fn classify<D>(self, classify: D) -> RetryLayer<D, I> {
+        RetryLayer {
+            classify,
+            idempotent: self.idempotent,
+            settings: self.settings,
+        }
+    }
+
+    /// Says which requests may be carried out twice: a closure `Fn(&Request<_>) -> bool`. Default:
+    /// [`Idempotent`].
+    ///
+    /// It is asked only when a request may have been carried out: after a timeout, a 5xx, a connection
+    /// that broke.
+    ///
+    /// ```
+    /// use http::Request;
+    /// use tower_throttle_core::Filter;
+    /// use tower_throttle_retry_after::{RetryLayer, retry::Idempotent};
+    ///
+    /// let layer = RetryLayer::new().idempotent(|request: &Request<String>| {
+    ///     Idempotent.picks(request) || request.uri().path() == "/search"
+    /// });
+    /// # drop(layer);
+    /// ```
+    #[must_use]
+    pub fn idempotent<J>(self, idempotent: J) -> RetryLayer<C, J> {
+        RetryLayer {
+            classify: self.classify,
+            idempotent,
+            settings: self.settings,
+        }
+    }
+
+    /// Recognises the errors of a client that never got as far as sending: no connection, no address, a
+    /// handshake that failed. Then any request may be repeated. It is shown an error and everything
+    /// that caused it, one by one.
+    ///
+    /// By default these count: a [`Rejected`](tower_throttle_core::Rejected), and an
+    /// [`io::Error`](std::io::Error) of the kind `ConnectionRefused` or `AddrNotAvailable`. Whatever else
+    /// goes wrong before a request is sent, only the client knows:
+    ///
+    /// ```
+    /// use hyper_util::client::legacy;
+    /// use tower_throttle_retry_after::RetryLayer;
+    ///
+    /// let layer = RetryLayer::new().unsent(|error| {
+    ///     error.downcast_ref().is_some_and(legacy::Error::is_connect)
+    /// });
+    /// # drop(layer);
+    /// ```
+    ///
+    /// This serves `reqwest` as well, which has hyper's error among the causes of its own.
+    #[must_use]
+    pub fn unsent(
+        self,
+        recognise: impl Fn(&(dyn Error + 'static)) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|settings| settings.unsent = Some(Unsent::new(recognise)))
+    }
+
+    /// The most retries of one request; one more is the most attempts. Default: 3. With 0 nothing is
+    /// retried and every result passes as it is.
+    #[must_use]
+    pub fn max_retries(self, retries: u32) -> Self {
+        self.set(|settings| settings.max_retries = retries)
+    }
+
+    /// How much may be retried by all requests together. Default: [500 tokens](Budget), of this layer
+    /// alone.
+    #[must_use]
+    pub fn budget(self, budget: Budget) -> Self {
+        self.set(|settings| settings.budget = budget)
+    }
+}
+
+/// How long it takes.
+impl<C, I> RetryLayer<C, I> {
+    /// What to wait by ourselves, at least, unless the server throttled. Default:
+    /// [50 ms, doubling up to 20 s, full jitter](Backoff).
+    #[must_use]
+    pub fn backoff(self, backoff: Backoff) -> Self {
+        self.set(|settings| settings.backoff = backoff)
+    }
+
+    /// What to wait by ourselves, at least, if the server throttled. Default: 1 s, doubling up to 20 s,
+    /// full jitter.
+    #[must_use]
+    pub fn throttled_backoff(self, backoff: Backoff) -> Self {
+        self.set(|settings| settings.throttled_backoff = backoff)
+    }
+
+    /// How far a wait that was asked for is spread, as a share of it, and always upwards: for 0.25, the
+    /// default, it is `U[1, 1.25]` times as long. Zero leaves it as it is, so that all who were told the
+    /// same come back together.
+    ///
+    /// # Panics
+    ///
+    /// Unless `0 ≤ share < 1`.
+    #[must_use]
+    #[track_caller]
+    pub fn spread(self, share: f64) -> Self {
+        let spread = Jitter::upward(share);
+        self.set(|settings| settings.spread = spread)
+    }
+
+    /// Where the randomness comes from, of the spread and of both backoffs as they are set now. Default:
+    /// the next streams of this process, [`Generator::new`].
+    #[must_use]
+    pub fn generator(self, mut generator: Generator) -> Self {
+        self.set(|settings| {
+            let (backoff, throttled) = (&settings.backoff, &settings.throttled_backoff);
+            settings.backoff = backoff.clone().generator(generator.split());
+            settings.throttled_backoff = throttled.clone().generator(generator.split());
+            settings.generator = Arc::new(generator.into());
+        })
+    }
+
+    /// The longest wait that a server, or a limiter, may ask for. Default:
+    /// [120 s](crate::Signals::CAP). If it asks for more, the request isn't retried: the caller gets the
+    /// response, or the error, that says when to come back. It is never shortened.
+    #[must_use]
+    pub fn max_wait(self, max_wait: Duration) -> Self {
+        self.set(|settings| settings.max_wait = max_wait)
+    }
+
+    /// How long a request may take up to the beginning of its last attempt, all attempts and waits
+    /// before included. Default: as long as it takes.
+    ///
+    /// It is checked before a wait, not after: a request that would be too late fails at once. An
+    /// attempt that has begun isn't cut short; for that, put a timeout outside.
+    #[must_use]
+    pub fn deadline(self, deadline: Duration) -> Self {
+        self.set(|settings| settings.deadline = Some(deadline))
+    }
+
+    /// Whose responses are read. Default: [`Profile::generic`].
+    ///
+    /// Under [`Profile::aws`] the wait is that of its rule: between the own backoff and 5 s more, even
+    /// if the server asks for longer.
+    #[must_use]
+    pub fn profile(self, profile: Profile) -> Self {
+        self.set(|settings| settings.profile = profile)
+    }
+
+    /// Names the layer in events. Default: no name.
+    #[must_use]
+    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
+        self.set(|settings| settings.name = Some(name.into()))
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.settings));
+        self
+    }
+}
+
+impl<C: Clone, I: Clone> RetryLayer<C, I> {
+    /// The policy by itself, which shares the budget.
+    #[must_use]
+    pub fn policy(&self) -> RetryPolicy<C, I> {
+        let (classify, idempotent) = (self.classify.clone(), self.idempotent.clone());
+        RetryPolicy::new(classify, idempotent, Arc::clone(&self.settings))
+    }
+}
+
+/// [`RetryLayer::new`].
+impl Default for RetryLayer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<S, C: Clone, I: Clone> Layer<S> for RetryLayer<C, I> {
+    type Service = Retry<RetryPolicy<C, I>, Boxed<S>>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Retry::new(self.policy(), Boxed::new(inner))
+    }
+}

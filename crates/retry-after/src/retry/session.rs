@@ -1,0 +1,103 @@
+use std::time::{Duration, Instant};
+
+use tower_throttle_jitter::Delays;
+
+use super::{
+    attempts::{Attempts, GivenUp, Retried},
+    kind::Kind,
+    settings::Settings,
+};
+use crate::Replay;
+
+/// What belongs to one request and its retries.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// Only a deadline asks for it.
+    started: Option<Instant>,
+    own: Option<Own>,
+    retries: Vec<Retried>,
+    /// What the last retry cost.
+    pub(super) cost: Option<u32>,
+}
+
+/// Our own delays, by where they start from.
+#[derive(Debug)]
+struct Own {
+    delays: Delays,
+    throttled: Delays,
+}
+
+impl Session {
+    pub(super) fn start(settings: &Settings) -> Self {
+        Self {
+            started: settings.deadline.map(|_| tower_throttle_core::now()),
+            own: None,
+            retries: Vec::new(),
+            cost: None,
+        }
+    }
+
+    /// Our own delay before the next retry. Both kinds grow with each retry, of whichever kind it was.
+    pub(super) fn own_delay(&mut self, settings: &Settings, kind: Kind) -> Duration {
+        let own = self.own.get_or_insert_with(|| Own {
+            delays: settings.backoff.start(),
+            throttled: settings.throttled_backoff.start(),
+        });
+        let (delay, throttled) = (own.delays.next_delay(), own.throttled.next_delay());
+        match kind {
+            Kind::Throttled => throttled,
+            Kind::Transient | Kind::Refused => delay,
+        }
+    }
+
+    /// Starts our own delays over.
+    pub(super) fn begin_anew(&mut self) {
+        self.own = None;
+    }
+
+    /// Makes sure of a retry after this wait. What has an effect elsewhere comes last.
+    pub(super) fn pay(
+        &mut self,
+        settings: &Settings,
+        kind: Kind,
+        wait: Duration,
+        body: &mut impl Replay,
+    ) -> Result<(), GivenUp> {
+        if self.would_be_late(settings, wait) {
+            return Err(GivenUp::Deadline);
+        }
+        let cost = settings.budget.cost(kind);
+        if !settings.budget.spend(cost) {
+            return Err(GivenUp::Budget);
+        }
+        if !body.claim() {
+            settings.budget.refund(cost);
+            return Err(GivenUp::Body);
+        }
+        self.cost = Some(cost);
+        Ok(())
+    }
+
+    fn would_be_late(&self, settings: &Settings, wait: Duration) -> bool {
+        let deadline = self.started.zip(settings.deadline);
+        deadline.is_some_and(|(started, deadline)| {
+            let elapsed = tower_throttle_core::now().saturating_duration_since(started);
+            elapsed.saturating_add(wait) > deadline
+        })
+    }
+
+    pub(super) fn retries(&self) -> usize {
+        self.retries.len()
+    }
+
+    pub(super) fn retried(&mut self, retried: Retried) {
+        self.retries.push(retried);
+    }
+
+    /// What there is to tell about a response, if anything.
+    pub(super) fn end(&mut self, given_up: Option<GivenUp>) -> Option<Attempts> {
+        let retries = std::mem::take(&mut self.retries);
+        let notable = !retries.is_empty() || given_up.is_some();
+        notable.then_some(Attempts { retries, given_up })
+    }
+}

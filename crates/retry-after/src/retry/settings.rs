@@ -1,0 +1,116 @@
+use std::{
+    error::Error,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use http::Response;
+use tower_throttle_core::BoxError;
+use tower_throttle_jitter::{Backoff, Generator, Jitter};
+
+use super::{
+    budget::Budget,
+    kind::Kind,
+    told::{Told, Wait},
+};
+use crate::{Profile, Signals};
+
+/// What all requests of a layer have in common.
+#[derive(Debug, Clone)]
+pub(super) struct Settings {
+    pub(super) max_retries: u32,
+    pub(super) max_wait: Duration,
+    pub(super) deadline: Option<Duration>,
+    pub(super) backoff: Backoff,
+    pub(super) throttled_backoff: Backoff,
+    pub(super) spread: Jitter,
+    pub(super) generator: Arc<Mutex<Generator>>,
+    pub(super) budget: Budget,
+    pub(super) profile: Profile,
+    pub(super) when_throttled: WhenThrottled,
+    pub(super) unsent: Option<Unsent>,
+    pub(super) name: Option<Arc<str>>,
+}
+
+/// Who waits after a throttled attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WhenThrottled {
+    /// The retry does.
+    Wait,
+    /// A limiter further in does: it has seen the same response.
+    GoBack,
+}
+
+/// Recognises errors of a client that was never connected.
+#[derive(Clone)]
+pub(super) struct Unsent(Arc<Recognise>);
+
+type Recognise = dyn Fn(&(dyn Error + 'static)) -> bool + Send + Sync;
+
+impl Settings {
+    /// What a failure says about another attempt, when we'd wait for `own` by ourselves.
+    pub(super) fn told<R>(&self, result: &Result<Response<R>, BoxError>, own: Duration) -> Told {
+        match result {
+            Ok(response) => Told::by_response(response, &self.profile.clone().backoff(own)),
+            Err(error) => Told::by_error(error, self.unsent.as_ref()),
+        }
+    }
+
+    /// How long to wait, if this is what was asked for and that is our own backoff.
+    pub(super) fn wait(&self, kind: Kind, asked: Option<Wait>, own: Duration) -> Duration {
+        if (kind, self.when_throttled) == (Kind::Throttled, WhenThrottled::GoBack) {
+            return Duration::ZERO;
+        }
+        match asked {
+            Some(Wait::Exactly(wait)) => wait,
+            Some(Wait::AtLeast(wait)) => self.spread(wait).max(own),
+            None => own,
+        }
+    }
+
+    fn spread(&self, wait: Duration) -> Duration {
+        // A generator can't be left half drawn by a panic elsewhere.
+        let generator = self.generator.lock();
+        let mut generator = generator.unwrap_or_else(PoisonError::into_inner);
+        self.spread.delay(wait, &mut generator)
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_retries: 3,
+            max_wait: Signals::CAP,
+            deadline: None,
+            backoff: Backoff::default(),
+            // AWS retry specification 2.1: a throttled request starts from a second.
+            throttled_backoff: Backoff::new(Duration::from_secs(1)),
+            spread: Jitter::upward(0.25),
+            generator: Arc::new(Mutex::new(Generator::new())),
+            budget: Budget::default(),
+            profile: Profile::generic(),
+            when_throttled: WhenThrottled::Wait,
+            unsent: None,
+            name: None,
+        }
+    }
+}
+
+impl Unsent {
+    pub(super) fn new(
+        recognise: impl Fn(&(dyn Error + 'static)) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(recognise))
+    }
+
+    pub(super) fn recognises(&self, error: &(dyn Error + 'static)) -> bool {
+        (self.0)(error)
+    }
+}
+
+impl fmt::Debug for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unsent(..)")
+    }
+}

@@ -1,0 +1,94 @@
+use std::time::Duration;
+
+use http::Response;
+use tower_throttle_core::BoxError;
+
+use super::{
+    kind::{chain, refused_to_connect, rejected},
+    settings::Unsent,
+};
+use crate::{Directive, Profile, Reading, Signals, Source, clock};
+
+/// What a failure says about another attempt.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) wait: Option<Wait>,
+    /// No retry, whatever else.
+    pub(super) stop: bool,
+    /// The request never left.
+    pub(super) unsent: bool,
+    /// The own backoff begins anew (gRPC A6: a pushback resets it).
+    pub(super) anew: bool,
+}
+
+/// A wait that was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wait {
+    /// No less than this.
+    AtLeast(Duration),
+    /// This, as the rule of a profile has it: our own backoff is part of it already.
+    Exactly(Duration),
+}
+
+impl Wait {
+    pub(super) fn asked(self) -> Duration {
+        match self {
+            Self::AtLeast(wait) | Self::Exactly(wait) => wait,
+        }
+    }
+}
+
+impl Told {
+    /// By a response. Signals that a layer has put into its extensions count instead of its head: that
+    /// layer may have read the body.
+    pub(super) fn by_response<R>(response: &Response<R>, profile: &Profile) -> Self {
+        if let Some(signals) = response.extensions().get::<Signals>() {
+            return Self::by_signals(signals, &Profile::generic());
+        }
+        let (headers, status) = (response.headers(), response.status());
+        let signals = Signals::read(headers, status, profile, clock::wall_now());
+        Self::by_signals(&signals, profile)
+    }
+
+    fn by_signals(signals: &Signals, profile: &Profile) -> Self {
+        let reading = signals.provenance();
+        Self {
+            wait: reading.map(|reading| wait(reading, signals.guard(), profile)),
+            stop: signals.directive() == Some(Directive::NoRetry),
+            unsent: false,
+            anew: reading.is_some_and(|reading| is_from(reading, "grpc-retry-pushback-ms")),
+        }
+    }
+
+    /// By an error.
+    pub(super) fn by_error(error: &BoxError, unsent: Option<&Unsent>) -> Self {
+        let rejected = rejected(error);
+        let by_caller =
+            || unsent.is_some_and(|unsent| chain(error).any(|error| unsent.recognises(error)));
+        Self {
+            wait: rejected
+                .and_then(|rejected| rejected.retry_after())
+                .map(Wait::AtLeast),
+            stop: rejected.is_some_and(|rejected| !rejected.is_retryable()),
+            unsent: rejected.is_some() || chain(error).any(refused_to_connect) || by_caller(),
+            anew: false,
+        }
+    }
+}
+
+/// Under the AWS profile the wait lies between the own backoff, jitter included, and 5 s more: what was
+/// added to it would break that rule.
+fn wait(reading: &Reading, guard: Duration, profile: &Profile) -> Wait {
+    let is_aws = profile.name() == Profile::aws().name();
+    let by_rule =
+        is_from(reading, "x-amz-retry-after") || matches!(reading.source(), Source::Profile(_));
+    if is_aws && by_rule {
+        Wait::Exactly(reading.wait())
+    } else {
+        Wait::AtLeast(reading.wait().saturating_add(guard))
+    }
+}
+
+fn is_from(reading: &Reading, header: &str) -> bool {
+    matches!(reading.source(), Source::Header(name) if name == header)
+}

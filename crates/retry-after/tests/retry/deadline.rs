@@ -1,0 +1,69 @@
+//! The deadline of a request with all its attempts.
+
+use http::{Request, Response};
+use tokio::time::sleep;
+use tower::service_fn;
+use tower_throttle_core::BoxError;
+use tower_throttle_retry_after::retry::{Attempts, GivenUp};
+
+use crate::{
+    exact, get, ms, now, secs, send,
+    server::{Reply, Server},
+};
+
+/// grpc-go has it as a to-do, and most others look at the clock when the wait is over.
+#[tokio::test(start_paused = true)]
+async fn the_deadline_is_checked_before_the_wait() {
+    let start = now();
+    let server = Server::new([Reply::of(429, &[("retry-after", "10")])]);
+    let layer = exact().deadline(ms(9_999));
+    let response = send(&layer, server.clone(), get()).await.unwrap();
+    assert_eq!((server.attempts(), now()), (1, start));
+    let attempts = response.extensions().get::<Attempts>().unwrap();
+    assert_eq!(attempts.given_up(), Some(GivenUp::Deadline));
+    assert_eq!(response.headers()["retry-after"], "10");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_may_begin_at_the_deadline_but_not_later() {
+    for (deadline, attempts) in [(999, 1), (1000, 2), (2999, 2), (3000, 3), (7000, 4)] {
+        let server = Server::always(429);
+        send(&exact().deadline(ms(deadline)), server.clone(), get())
+            .await
+            .unwrap();
+        assert_eq!(server.attempts(), attempts, "{deadline} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_that_attempts_take_counts() {
+    let slow = service_fn(|_: Request<String>| async {
+        sleep(secs(4)).await;
+        Ok::<_, BoxError>(Response::builder().status(500).body(())?)
+    });
+    let start = now();
+    send(&exact().deadline(secs(5)), slow, get()).await.unwrap();
+    assert_eq!(now() - start, ms(4050 + 4000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_request_has_a_deadline_of_its_own() {
+    let layer = exact().deadline(secs(1));
+    for _ in 0..3 {
+        let server = Server::new([429, 200].map(Reply::status));
+        let response = send(&layer, server, get()).await.unwrap();
+        assert_eq!(response.status(), 200);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_of_nothing_allows_what_needs_no_wait() {
+    let layer = exact()
+        .deadline(secs(0))
+        .backoff(tower_throttle_jitter::Backoff::new(secs(0)));
+    for (status, attempts) in [(500, 4), (429, 1)] {
+        let server = Server::always(status);
+        send(&layer, server.clone(), get()).await.unwrap();
+        assert_eq!(server.attempts(), attempts);
+    }
+}

@@ -16,19 +16,10 @@ use std::{
 use tokio::task::{JoinSet, yield_now};
 use tower_throttle_core::{Acquire, Limiter, Shared};
 
-use self::probe::{Ledger, Recorded, Slots, Tokens};
+use self::probe::{Ledger, Recorded, Slots, Tokens, next};
 
 const TASKS: u64 = 8;
 const OPERATIONS: u64 = 65_000;
-
-/// A number from a seed: what a task does next. (SplitMix64.)
-fn next(seed: &mut u64) -> u64 {
-    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *seed;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
-}
 
 /// Polls once, outside the task, and leaves.
 fn ask_and_leave<L: Limiter>(acquire: Acquire<L>) {
@@ -98,7 +89,7 @@ async fn places_in_flight_are_neither_lost_nor_doubled() {
     assert!(ledger.taken() > 100_000, "{} taken", ledger.taken());
 }
 
-async fn at_the_tap(shared: Shared<Recorded<Tokens>>, seed: u64, spent: Arc<AtomicU32>) {
+async fn at_the_tap(shared: Shared<Tokens>, seed: u64, spent: Arc<AtomicU32>) {
     let mut seed = seed;
     for _ in 0..OPERATIONS {
         let cost = u32::try_from(next(&mut seed) % 5).unwrap();
@@ -121,8 +112,7 @@ async fn tokens_are_not_made_out_of_nothing() {
     const BURST: u32 = 50;
     let every = Duration::from_nanos(500);
     let start = tower_throttle_core::now();
-    let (tokens, _ledger) = Ledger::of(Tokens::new(BURST, every));
-    let shared = Shared::new(tokens);
+    let shared = Shared::new(Tokens::new(BURST, every));
     let spent = Arc::new(AtomicU32::new(0));
     let mut tasks = JoinSet::new();
     for seed in 0..TASKS {

@@ -166,14 +166,13 @@ impl<L: Limiter> Line<L> {
     /// The first in line who can be refused, and when it must be.
     fn first_deadline(&self, max_wait: Option<Duration>) -> Option<Deadline<L::Cost>> {
         let max_wait = max_wait.filter(|_| self.impatient > 0)?;
-        self.in_order()
-            .find_map(|(key, waiter)| match waiter.phase {
-                Phase::Waiting(ask) if ask.is_limited() => {
-                    // A wait without end has no deadline.
-                    Some(((key, ask), waiter.since.checked_add(max_wait)?))
-                }
-                _ => None,
-            })
+        let mut waiters = self.in_order();
+        let (who, since) = waiters.find_map(|(key, waiter)| match waiter.phase {
+            Phase::Waiting(ask) if ask.is_limited() => Some(((key, ask), waiter.since)),
+            _ => None,
+        })?;
+        // A wait without end has no deadline, and neither has any after it.
+        Some((who, since.checked_add(max_wait)?))
     }
 
     fn refuse(&mut self, key: Key, ask: Ask<L::Cost>, why: Why, now: Instant, wakers: &mut Wakers) {

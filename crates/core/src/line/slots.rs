@@ -180,3 +180,123 @@ impl Key {
         self.0 as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::{Limiter, Wait, line::waiter::Waiter};
+
+    /// A limiter of tokens, of which nothing but the types matters.
+    struct Tokens;
+
+    impl Limiter for Tokens {
+        type Cost = u32;
+        type Permit = u32;
+        type Feedback = ();
+
+        fn check(&self, _cost: &u32, _now: Instant) -> Wait {
+            Wait::Now
+        }
+
+        fn take(&mut self, cost: u32, _at: Instant) -> u32 {
+            cost
+        }
+
+        fn cancel(&mut self, _permit: u32, _now: Instant) {}
+    }
+
+    #[test]
+    fn one_who_waits_takes_little() {
+        let size = size_of::<Slot<Waiter<Tokens>>>();
+        assert!(size <= 56, "{size}");
+    }
+
+    fn members(slots: &Slots<u32>, list: &List) -> Vec<u32> {
+        let forwards: Vec<_> = slots.iter(list).map(|(_, &value)| value).collect();
+        let mut backwards = Vec::new();
+        let mut last = list.back();
+        while let Some(key) = last {
+            backwards.extend(slots.get(key));
+            last = slots.prev(key);
+        }
+        backwards.reverse();
+        assert_eq!(forwards, backwards);
+        forwards
+    }
+
+    fn filled(slots: &mut Slots<u32>, list: &mut List, values: std::ops::Range<u32>) -> Vec<Key> {
+        let keys = values.map(|value| {
+            let key = slots.insert(value);
+            slots.push_back(list, key);
+            key
+        });
+        keys.collect()
+    }
+
+    #[test]
+    fn a_list_keeps_its_order_whoever_leaves_it() {
+        for leaver in 0..5 {
+            let (mut slots, mut list) = (Slots::new(), List::new());
+            let keys = filled(&mut slots, &mut list, 0..5);
+            slots.unlink(&mut list, keys[leaver]);
+            let left = u32::try_from(leaver).unwrap();
+            assert_eq!(slots.remove(keys[leaver]), Some(left));
+            let expected: Vec<_> = (0..5).filter(|&value| value != left).collect();
+            assert_eq!(members(&slots, &list), expected);
+        }
+    }
+
+    #[test]
+    fn a_list_that_was_emptied_can_be_filled_again() {
+        let (mut slots, mut list) = (Slots::new(), List::new());
+        for _ in 0..3 {
+            for key in filled(&mut slots, &mut list, 0..3) {
+                slots.unlink(&mut list, key);
+                slots.remove(key);
+            }
+            assert_eq!((list.front(), list.back()), (None, None));
+        }
+        filled(&mut slots, &mut list, 7..9);
+        assert_eq!(members(&slots, &list), [7, 8]);
+    }
+
+    #[test]
+    fn values_find_their_place_from_behind() {
+        let (mut slots, mut list) = (Slots::new(), List::new());
+        for value in [5, 1, 9, 3, 3, 0, 7] {
+            let key = slots.insert(value);
+            let from = list.back();
+            slots.push_sorted(&mut list, from, key, |&other| other > value);
+        }
+        assert_eq!(members(&slots, &list), [0, 1, 3, 3, 5, 7, 9]);
+    }
+
+    #[test]
+    fn a_slot_is_used_again_as_soon_as_it_is_free() {
+        let (mut slots, mut list) = (Slots::new(), List::new());
+        let keys = filled(&mut slots, &mut list, 0..4);
+        for key in [keys[2], keys[0]] {
+            slots.unlink(&mut list, key);
+            slots.remove(key);
+        }
+        let again = [slots.insert(10), slots.insert(11)];
+        assert_eq!(again, [keys[0], keys[2]]);
+        assert_eq!(slots.slots.len(), 4);
+        assert_eq!(slots.remove(keys[0]), Some(10));
+        assert_eq!(slots.remove(keys[0]), None, "it is free");
+    }
+
+    #[test]
+    fn much_memory_is_returned_when_the_last_one_leaves() {
+        let (mut slots, mut list) = (Slots::new(), List::new());
+        for key in filled(&mut slots, &mut list, 0..u32::try_from(KEEP).unwrap() + 1) {
+            slots.unlink(&mut list, key);
+            slots.remove(key);
+        }
+        assert_eq!(slots.slots.capacity(), 0);
+        filled(&mut slots, &mut list, 0..2);
+        assert_eq!(members(&slots, &list), [0, 1]);
+    }
+}

@@ -66,3 +66,12 @@ pub(crate) fn join<L: Limiter>(
 pub(crate) fn woken<L: Limiter>(line: &InLine<L>) -> usize {
     line.iter().filter(|acquire| acquire.is_woken()).count()
 }
+
+/// A number from a seed: what a task does next. (SplitMix64.)
+pub(crate) fn next(seed: &mut u64) -> u64 {
+    *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *seed;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

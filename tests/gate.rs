@@ -93,7 +93,6 @@ async fn a_server_that_names_a_date_is_left_alone_until_then_by_all_clients() {
         layer.clone().layer(http_client()),
     ];
 
-    let start = Instant::now();
     let first = clients[0].clone().oneshot(to(address)).await.unwrap();
     assert_eq!(first.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(
@@ -102,18 +101,13 @@ async fn a_server_that_names_a_date_is_left_alone_until_then_by_all_clients() {
     );
 
     let requests = (0..10).map(|n| clients[n % 2].clone().oneshot(to(address)));
-    let answers = join_all(requests).await.into_iter();
-    assert!(
-        answers
-            .map(Result::unwrap)
-            .all(|answer| answer.status() == StatusCode::OK)
-    );
+    let mut answers = join_all(requests).await.into_iter().map(Result::unwrap);
+    assert!(answers.all(|answer| answer.status() == StatusCode::OK));
     let asked = asked.lock().unwrap();
-    assert_eq!((asked.len(), asked[0]), (11, start));
-    assert!(
-        asked[1..].iter().all(|at| *at >= start + secs(30)),
-        "{asked:?}"
-    );
+    assert_eq!(asked.len(), 11, "none is lost, and none is sent twice");
+    // No bound from above: while a socket is waited for, a paused clock may jump.
+    let told = asked[0] + secs(30);
+    assert!(asked[1..].iter().all(|at| *at >= told), "{asked:?}");
 }
 
 #[tokio::test(start_paused = true)]

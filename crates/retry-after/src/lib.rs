@@ -7,14 +7,12 @@ mod replay;
 pub mod retry;
 mod signals;
 
-pub use self::gate::{
-    Beside, Gate, GatePermit, Listen, OverCap, RetryAfterLayer, SharedGate, Word,
-};
-pub use self::signals::{
-    Cause, Clock, Directive, Form, Limit, Pace, Pacing, Profile, Reading, ResetFormat, ResetHeader,
-    Signals, Source, Unread, emit,
-};
 pub use self::{
+    gate::{Beside, Gate, GatePermit, Listen, OverCap, RetryAfterLayer, SharedGate, Word},
     replay::{Replay, ReplayBody},
     retry::RetryLayer,
+    signals::{
+        Cause, Clock, Directive, Form, Limit, Pace, Pacing, Profile, Reading, ResetFormat,
+        ResetHeader, Signals, Source, Unread, emit,
+    },
 };

@@ -49,8 +49,8 @@
 //! ```
 //!
 //! Outermost, so that each attempt passes the limiters again: a retry is a request like any other.
-//! Inside of a limiter, retries would bypass it, and hold its permit while they wait. Where the gate,
-//! or the limiter, obeys a `Retry-After` as well, both waits pass at the same time.
+//! Inside of a limiter, retries would bypass it, and hold its permit while they wait. Where the
+//! [gate](crate::RetryAfterLayer) obeys a `Retry-After` as well, both waits pass at the same time.
 //!
 //! ```
 //! use http::{Request, Response};

@@ -3,8 +3,9 @@
 use http::Request;
 use tower::ServiceBuilder;
 use tower_throttle_core::{LimitLayer, Limiter, Queue, Rejected, Shared, Wait, Why};
-use tower_throttle_retry_after::RetryLayer;
-use tower_throttle_token_bucket::{Rate, TokenBucketLayer};
+use tower_throttle_jitter::Jitter;
+use tower_throttle_retry_after::{RetryAfterLayer, RetryLayer};
+use tower_throttle_token_bucket::{Rate, TokenBucket, TokenBucketLayer};
 
 use crate::{
     exact, get, ms, now, post, secs, send,
@@ -118,4 +119,34 @@ async fn around_an_adaptive_limiter_a_refusal_still_waits() {
         send(&layer, server.clone(), get()).await.unwrap();
     }
     assert_eq!(server.waits(), [secs(1); 2]);
+}
+
+/// Both wait, and at the same time: the gate for everybody, the retry for itself.
+#[tokio::test(start_paused = true)]
+async fn around_a_gate_a_retry_after_is_obeyed_once_and_not_twice() {
+    for retry in [exact(), RetryLayer::around_adaptive().spread(0.0)] {
+        let bucket = TokenBucket::new(Rate::per_second(1), tower_throttle_core::now());
+        let gate = RetryAfterLayer::new().jitter(Jitter::none()).and(bucket);
+        let layer = ServiceBuilder::new().layer(retry).layer(gate).into_inner();
+        let server = Server::new([Reply::of(429, &[("retry-after", "10")]), Reply::status(200)]);
+        let response = send(&layer, server.clone(), post()).await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(server.waits(), [secs(10)]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn around_a_gate_that_is_closed_for_too_long_every_request_says_when_to_come_back() {
+    for retry in [exact(), RetryLayer::around_adaptive()] {
+        let gate = RetryAfterLayer::new().jitter(Jitter::none());
+        let layer = ServiceBuilder::new().layer(retry).layer(gate).into_inner();
+        let server = Server::new([Reply::of(429, &[("retry-after", "3600")])]);
+        let start = now();
+        let response = send(&layer, server.clone(), get()).await.unwrap();
+        assert_eq!(response.headers()["retry-after"], "3600");
+        let error = send(&layer, server.clone(), get()).await.unwrap_err();
+        let retry_after = error.downcast_ref().and_then(Rejected::retry_after);
+        assert_eq!(retry_after, Some(secs(3600)));
+        assert_eq!((server.attempts(), now()), (1, start));
+    }
 }

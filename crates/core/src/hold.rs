@@ -52,7 +52,7 @@ impl<L: Limiter, Res> Hold<L, Res> for Head {
     }
 }
 
-impl<L: Limiter, B> Hold<L, http::Response<B>> for Body {
+impl<L: Limiter, B: http_body::Body> Hold<L, http::Response<B>> for Body {
     type Response = http::Response<HeldBody<B, L>>;
 
     fn hold(

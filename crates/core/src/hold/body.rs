@@ -27,16 +27,20 @@ struct Call<L: Limiter> {
     verdict: Option<Verdict<L::Feedback>>,
 }
 
-impl<B, L: Limiter> HeldBody<B, L> {
+impl<B: Body, L: Limiter> HeldBody<B, L> {
     pub(super) fn new(
         body: B,
         in_flight: Option<InFlight<L>>,
         verdict: Verdict<L::Feedback>,
     ) -> Self {
-        let call = Call {
+        let mut call = Call {
             in_flight,
             verdict: Some(verdict),
         };
+        // Nobody asks an empty body for a frame.
+        if body.is_end_stream() {
+            call.end(None);
+        }
         Self { body, call }
     }
 }
@@ -49,14 +53,13 @@ impl<B: Body, L: Limiter> Body for HeldBody<B, L> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let this = self.project();
-        let frame = ready!(this.body.poll_frame(cx));
+        let mut this = self.project();
+        let frame = ready!(this.body.as_mut().poll_frame(cx));
         match &frame {
-            Some(Ok(frame)) => {
-                if let Some(trailers) = frame.trailers_ref() {
-                    this.call.end(Some(trailers));
-                }
-            }
+            Some(Ok(frame)) if frame.is_trailers() => this.call.end(frame.trailers_ref()),
+            // It may not be asked for the end that it has announced.
+            Some(Ok(_)) if this.body.is_end_stream() => this.call.end(None),
+            Some(Ok(_)) => {}
             Some(Err(_)) => this.call.give_up(),
             None => this.call.end(None),
         }

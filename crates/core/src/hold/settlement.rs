@@ -22,7 +22,9 @@ impl<L: Limiter> Settlement<L> {
     ///
     /// If another clone has settled this call.
     pub fn settle(&self, feedback: L::Feedback) -> Result<(), L::Feedback> {
-        match self.in_flight().take() {
+        // The lock is released first: whoever is woken may look at this.
+        let in_flight = self.in_flight().take();
+        match in_flight {
             Some(in_flight) => {
                 in_flight.complete(feedback);
                 Ok(())

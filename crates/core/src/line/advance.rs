@@ -28,6 +28,7 @@ impl<L: Limiter> Line<L> {
             && self.expire(now, max_wait, wakers)
             && self.refuse_hopeless(limiter, now, max_wait, wakers);
         self.changed = !done;
+        self.heirloom = self.heirloom.filter(|_| !done);
         self.next_look = self.earliest_look(max_wait);
         done
     }
@@ -72,9 +73,9 @@ impl<L: Limiter> Line<L> {
                     self.last = Some(at);
                     self.unlink(key, ask);
                     let cost = ask.cost;
-                    self.enter(key, Phase::Granted(Grant { permit, cost }), now);
-                    self.waiters.push_back(&mut self.granted, key);
-                    cost.add_to(&mut self.shelved);
+                    let since = self.heirloom.map_or(now, |since| since.min(now));
+                    self.enter(key, Phase::Granted(Grant { permit, cost }), since);
+                    self.lay_on_shelf(key, cost, since);
                     self.wake(key, wakers);
                 }
                 Err(wait) => match wait.refusal().filter(|_| ask.is_limited()) {

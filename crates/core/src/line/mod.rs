@@ -23,7 +23,7 @@ use self::{
     slots::{List, Slots},
     waiter::{Grant, Phase, Waiter},
 };
-use crate::{Cost, Limiter};
+use crate::{Cost, Limiter, Why};
 
 /// How long a grant waits for its owner to send: 100 ms.
 ///
@@ -42,6 +42,9 @@ pub(crate) struct Line<L: Limiter> {
     returned: Option<Key>,
     /// The shelf: grants that nobody has fetched yet.
     granted: List,
+    /// Since when a grant had lain on the shelf whose owner has just left. Whoever gets it next
+    /// inherits that, or it would stay fresh for as long as owners come and go.
+    heirloom: Option<Instant>,
     /// What the grants on the shelf cost.
     shelved: <L::Cost as Cost>::Sum,
     /// What all who wait ask for.
@@ -67,6 +70,7 @@ impl<L: Limiter> Line<L> {
             waiting: List::new(),
             returned: None,
             granted: List::new(),
+            heirloom: None,
             shelved: Default::default(),
             queued: Default::default(),
             len: 0,
@@ -141,19 +145,23 @@ impl<L: Limiter> Line<L> {
         self.touch();
     }
 
+    /// Refuses one who let a grant lapse, and has come for another.
+    pub(crate) fn turn_away(&mut self, key: Key, why: Why) {
+        if let Some(waiter) = self.waiters.get_mut(key) {
+            waiter.phase = Phase::Refused(why);
+        }
+    }
+
     /// Puts a permit that its owner can't use yet on the shelf, for the rest of its shelf life.
     pub(crate) fn shelve(&mut self, permit: L::Permit, cost: L::Cost, since: Instant) -> Key {
         let phase = Phase::Granted(Grant { permit, cost });
-        cost.add_to(&mut self.shelved);
-        self.touch();
         let key = self.waiters.insert(Waiter {
             waker: None,
             since,
             phase,
         });
-        let from = self.granted.back();
-        self.waiters
-            .push_sorted(&mut self.granted, from, key, |other| other.since > since);
+        self.lay_on_shelf(key, cost, since);
+        self.touch();
         key
     }
 
@@ -184,9 +192,16 @@ impl<L: Limiter> Line<L> {
     /// Leaves from wherever it stands. Returns the permit if one had been granted, and the waker, to
     /// be dropped without the lock.
     pub(crate) fn leave(&mut self, key: Key) -> (Option<L::Permit>, Option<Waker>) {
-        match self.waiters.get(key).map(|waiter| &waiter.phase) {
-            Some(&Phase::Waiting(ask)) => self.unlink(key, ask),
-            Some(&Phase::Granted(Grant { cost, .. })) => self.unshelve(key, cost),
+        match self
+            .waiters
+            .get(key)
+            .map(|waiter| (&waiter.phase, waiter.since))
+        {
+            Some((&Phase::Waiting(ask), _)) => self.unlink(key, ask),
+            Some((&Phase::Granted(Grant { cost, .. }), since)) => {
+                self.unshelve(key, cost);
+                self.bequeath(since);
+            }
             _ => {}
         }
         match self
@@ -247,6 +262,20 @@ impl<L: Limiter> Line<L> {
         ask.cost.take_from(&mut self.queued);
         self.len -= 1;
         self.impatient -= usize::from(ask.is_limited());
+    }
+
+    /// Puts a grant among the others, the oldest of which lapses first.
+    fn lay_on_shelf(&mut self, key: Key, cost: L::Cost, since: Instant) {
+        let from = self.granted.back();
+        self.waiters
+            .push_sorted(&mut self.granted, from, key, |other| other.since > since);
+        cost.add_to(&mut self.shelved);
+    }
+
+    /// Leaves to those who wait what has lain on the shelf since `since`.
+    fn bequeath(&mut self, since: Instant) {
+        let oldest = self.heirloom.map_or(since, |other| other.min(since));
+        self.heirloom = Some(oldest).filter(|_| !self.is_empty());
     }
 
     /// Takes a grant from the shelf.

@@ -92,8 +92,9 @@ impl<L: Limiter> Shared<L> {
         let mut state = self.0.state.lock();
         let mut fetched = state.line.fetch(key, waker);
         if matches!(fetched, Fetched::Lapsed) {
-            state.line.rejoin(key, ask, joined, waker);
-            self.settle(state, clock::now(), Wakers::default());
+            let now = clock::now();
+            state.rejoin(key, ask, joined, now, waker);
+            self.settle(state, now, Wakers::default());
             state = self.0.state.lock();
             fetched = state.line.fetch(key, waker);
         }

@@ -1,6 +1,7 @@
 use std::{
     ops::{Deref, DerefMut},
     sync::Arc,
+    task::Waker,
     time::{Duration, Instant},
 };
 
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     Cost, Limiter, Queue, Rejected, Snapshot, Wait, Why, clock,
-    line::{Ask, Line, Outlook, Patience, Wakers},
+    line::{Ask, Key, Line, Outlook, Patience, Wakers},
     rejected::Details,
     sync::{Mutex, MutexGuard, lock},
 };
@@ -146,6 +147,22 @@ impl<L: Limiter> State<L> {
         }
         let why = self.objection(&ask.cost, now, queue)?;
         Some(self.rejected(why, &ask.cost, now, now, queue))
+    }
+
+    /// One whose grant lapsed asks again: it is refused as a newcomer would be, or stands in line.
+    pub(super) fn rejoin(
+        &mut self,
+        key: Key,
+        ask: Ask<L::Cost>,
+        joined: Instant,
+        now: Instant,
+        waker: &Waker,
+    ) {
+        let refusal = self.outlook(&ask.cost, now).refusal();
+        match refusal.filter(|_| ask.patience == Patience::Limited) {
+            Some(why) => self.line.turn_away(key, why),
+            None => self.line.rejoin(key, ask, joined, waker),
+        }
     }
 
     /// The refusal of one who doesn't wait at all.

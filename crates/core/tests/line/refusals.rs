@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
 use tower::{Layer, Service, ServiceExt};
-use tower_throttle_core::{BackpressureLayer, Limiter, Queue, Shared, Wait, Why};
+use tower_throttle_core::{BackpressureLayer, Limiter, Queue, SHELF_LIFE, Shared, Wait, Why};
 
-use crate::probe::{Gate, Ledger, Probe, Tokens, jump, ms, now, secs};
+use crate::probe::{Gate, Ledger, Probe, Tokens, join, jump, ms, now, secs};
 
 #[tokio::test(start_paused = true)]
 async fn whoever_asks_is_refused_and_told_when_to_come_back() {
@@ -89,6 +89,24 @@ async fn those_behind_a_patient_service_are_refused_too() {
         assert!(!patient.is_woken());
         assert!(acquire.is_woken());
         assert_ready!(acquire.poll()).unwrap_err();
+        assert_eq!(shared.snapshot().waiting, 1);
+    }
+}
+
+/// Behind a service that waits, it stood in line until its turn came.
+#[tokio::test(start_paused = true)]
+async fn whoever_let_a_grant_lapse_is_refused_as_a_newcomer_would_be() {
+    for refusal in [Gate::Refusing(now() + secs(30)), Gate::Bricked] {
+        let shared = Shared::new(Gate::Closed);
+        let (probe, _handle) = Probe::roomy();
+        let mut patient = task::spawn(BackpressureLayer::new(shared.clone()).layer(probe));
+        assert_pending!(patient.enter(|cx, mut patient| patient.poll_ready(cx)));
+        let mut line = join(&shared, [()]);
+        shared.update(|gate, _| *gate = Gate::Open);
+        shared.update(|gate, _| *gate = refusal);
+        jump(SHELF_LIFE).await;
+        assert_pending!(patient.enter(|cx, mut patient| patient.poll_ready(cx)));
+        assert_ready!(line[0].poll()).unwrap_err();
         assert_eq!(shared.snapshot().waiting, 1);
     }
 }

@@ -100,6 +100,11 @@ impl<L: Limiter + fmt::Debug> Limiter for Recorded<L> {
         self.limiter.cancel(permit, now);
     }
 
+    fn lapse(&mut self, permit: L::Permit, shelved: <L::Cost as Cost>::Sum, now: Instant) {
+        self.book.entries().cancelled += 1;
+        self.limiter.lapse(permit, shelved, now);
+    }
+
     fn complete(&mut self, permit: L::Permit, feedback: Option<L::Feedback>, now: Instant) {
         match feedback {
             Some(_) => self.book.entries().completed += 1,

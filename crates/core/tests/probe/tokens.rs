@@ -85,6 +85,13 @@ impl<const LAG_MS: u64> Limiter for Tokens<LAG_MS> {
         self.full_at -= self.time_for(cost.into());
     }
 
+    /// What lies on the shelf counts as if it were in the bucket.
+    fn lapse(&mut self, cost: u32, shelved: u64, now: Instant) {
+        let back = self.full_at - self.time_for(cost.into());
+        let no_earlier = now + self.time_for(shelved);
+        self.full_at = self.full_at.min(back.max(no_earlier));
+    }
+
     fn predict(&self, ahead: u64, cost: &u32, now: Instant) -> Wait {
         let full_at = self.full_at.max(now) + self.time_for(ahead);
         self.ready_at(full_at, *cost, now)

@@ -179,7 +179,7 @@ impl<L: Bucket> Scene<L> {
                 .rev()
                 .for_each(|place| self.poll(place)),
             Event::Leave(n) if !self.waiting.is_empty() => {
-                self.waiting.remove(n % self.waiting.len());
+                drop(self.waiting.remove(n % self.waiting.len()));
             }
             Event::Return(n) if !self.held.is_empty() => {
                 self.held.remove(n % self.held.len());
@@ -214,7 +214,7 @@ impl<L: Bucket> Scene<L> {
             }
             Poll::Ready(None) => self.refused.push(*name),
         }
-        self.waiting.remove(place);
+        drop(self.waiting.remove(place));
     }
 
     fn gate(&self, gate: impl FnOnce(Instant) -> Gate) {

@@ -2,54 +2,22 @@ use std::{sync::Arc, time::Duration};
 
 use tower_layer::Layer;
 use tower_throttle_core::{
-    BackpressureLayer, Fail, Limit, LimitLayer, Limiter, Queue, Rejected, Respond,
+    BackpressureLayer, Fail, Limit, LimitLayer, Limiter, Rejected, Respond,
     hold::Head,
     select::{Alike, Everything, Single},
     track::{Tracked, Untracked},
 };
 use tower_throttle_jitter::Jitter;
 
-use super::{
-    Beside, Gate, Listen, OverCap, SharedGate, Word,
-    settings::{self, Settings},
-    shared::Plan,
-};
+use super::{Beside, Gate, Listen, OverCap, SharedGate, Word, settings, shared::Plan};
 use crate::Profile;
 
 /// Holds everybody back when a server says wait.
 ///
 /// A response that says so closes the [`Gate`], and is passed on. Until the gate opens again, all that
 /// share the layer wait: requests that come, those that stand in line, and retries that go through it
-/// again. What closes it: see [`Listen`]. How it opens: see [`Gate`].
-///
-/// ```
-/// use std::time::Duration;
-/// use http::{Request, Response, StatusCode};
-/// use tower::{ServiceBuilder, ServiceExt, service_fn};
-/// use tower_throttle_retry_after::RetryAfterLayer;
-///
-/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-/// # async fn main() -> Result<(), tower_throttle_core::BoxError> {
-/// let layer = RetryAfterLayer::new();
-/// let client = ServiceBuilder::new()
-///     .layer(layer.clone())
-///     .service(service_fn(async |_: Request<()>| {
-///         Response::builder()
-///             .status(StatusCode::TOO_MANY_REQUESTS)
-///             .header("retry-after", "7")
-///             .body(())
-///     }));
-///
-/// let start = tower_throttle_core::now();
-/// let response = client.clone().oneshot(Request::new(())).await?;
-/// assert_eq!(response.status(), 429); // the caller's to deal with
-/// assert!(layer.limiter().resume_at() >= Some(start + Duration::from_secs(7)));
-///
-/// client.oneshot(Request::new(())).await?; // leaves after that
-/// assert!(tower_throttle_core::now() >= start + Duration::from_secs(7));
-/// # Ok(())
-/// # }
-/// ```
+/// again. What closes it: see [`Listen`]. How it opens: see [`Gate`]. See the [crate
+/// docs](crate) for an example.
 ///
 /// # Sharing
 ///
@@ -85,13 +53,7 @@ impl RetryAfterLayer {
     /// Obeys pauses of up to 120 s, and refuses requests while the server asks for a longer one.
     #[must_use]
     pub fn new() -> Self {
-        let limiter = SharedGate::of(Plan {
-            gate: Settings::default(),
-            seed: None,
-            limiter: (),
-            queue: Queue::new(),
-            name: None,
-        });
+        let limiter = SharedGate::of(Plan::default());
         Self {
             layer: LimitLayer::new(limiter.shared().clone()).cost(Beside(Alike)),
             limiter,
@@ -135,13 +97,13 @@ impl<L: Limiter + Clone, F, W, R, H> RetryAfterLayer<L, F, W, R, H> {
     /// The longest pause to obey without asking somebody: see [`Gate::cap`]. Default: 120 s.
     #[must_use]
     pub fn cap(self, cap: Duration) -> Self {
-        self.reshaped(|gate| gate.cap = cap)
+        self.replanned(|plan| plan.gate.cap = cap)
     }
 
     /// What becomes of a pause above the cap. Default: [`OverCap::Surface`].
     #[must_use]
     pub fn over_cap(self, over_cap: OverCap) -> Self {
-        self.reshaped(|gate| gate.over_cap = over_cap)
+        self.replanned(|plan| plan.gate.over_cap = over_cap)
     }
 
     /// How far the end of a pause is spread: see [`Gate::jitter`]. Default: [`Jitter::upward`] by
@@ -154,13 +116,13 @@ impl<L: Limiter + Clone, F, W, R, H> RetryAfterLayer<L, F, W, R, H> {
     #[track_caller]
     pub fn jitter(self, jitter: Jitter) -> Self {
         let jitter = settings::upward(jitter);
-        self.reshaped(|gate| gate.jitter = jitter)
+        self.replanned(|plan| plan.gate.jitter = jitter)
     }
 
     /// The longest spread. Default: 10 s. Zero: all who wait leave at the end of the pause.
     #[must_use]
     pub fn max_spread(self, max_spread: Duration) -> Self {
-        self.reshaped(|gate| gate.max_spread = max_spread)
+        self.replanned(|plan| plan.gate.max_spread = max_spread)
     }
 
     /// Draws the same numbers in each run. Default: the next stream of this process, by host name and
@@ -183,10 +145,6 @@ impl<L: Limiter + Clone, F, W, R, H> RetryAfterLayer<L, F, W, R, H> {
     #[must_use]
     pub fn max_waiting(self, max_waiting: usize) -> Self {
         self.replanned(|plan| plan.queue = plan.queue.max_waiting(max_waiting))
-    }
-
-    fn reshaped(self, change: impl FnOnce(&mut Settings)) -> Self {
-        self.replanned(|plan| change(&mut plan.gate))
     }
 
     fn replanned(self, change: impl FnOnce(&mut Plan<L>)) -> Self {
@@ -217,20 +175,23 @@ impl<L: Limiter, F, W, R, H> RetryAfterLayer<L, F, W, R, H> {
     /// Whose responses are read: see [`Listen::profile`]. Default: [`Profile::generic`].
     #[must_use]
     pub fn profile(self, profile: Profile) -> Self {
-        self.listening(|listen| listen.profile(profile))
+        let listen = self.listen.profile(profile);
+        Self { listen, ..self }
     }
 
     /// For how long a 429 closes the gate that says no time. Default: 1 s. Zero: not at all.
     #[must_use]
     pub fn default_pause(self, pause: Duration) -> Self {
-        self.listening(|listen| listen.default_pause(pause))
+        let listen = self.listen.default_pause(pause);
+        Self { listen, ..self }
     }
 
     /// Closes the gate as soon as a limit has nothing remaining: see [`Listen::act_on_exhausted`].
     /// Default: only what refuses a request closes it.
     #[must_use]
     pub fn act_on_exhausted(self) -> Self {
-        self.listening(Listen::act_on_exhausted)
+        let listen = self.listen.act_on_exhausted();
+        Self { listen, ..self }
     }
 
     /// Only the requests that `filter` picks wait, and are listened to; the others pass at once. See
@@ -273,6 +234,17 @@ impl<L: Limiter, F, W, R, H> RetryAfterLayer<L, F, W, R, H> {
         }
     }
 
+    /// Names the gate in errors and events, for all who share it.
+    #[must_use]
+    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
+        let name = name.into();
+        Self {
+            limiter: self.limiter.name(Arc::clone(&name)),
+            listen: self.listen.name(name),
+            ..self
+        }
+    }
+
     /// The gate that all share: to look at it, to close and to open it by hand.
     #[must_use]
     pub const fn limiter(&self) -> &SharedGate<L> {
@@ -288,26 +260,6 @@ impl<L: Limiter, F, W, R, H> RetryAfterLayer<L, F, W, R, H> {
             listen: self.listen,
             hold: self.hold,
             layer: change(self.layer),
-        }
-    }
-
-    fn listening(self, change: impl FnOnce(Ear<L>) -> Ear<L>) -> Self {
-        Self {
-            listen: change(self.listen),
-            ..self
-        }
-    }
-}
-
-impl<L: Limiter + Clone, F, W, R, H> RetryAfterLayer<L, F, W, R, H> {
-    /// Names the gate in errors and events, for all who share it.
-    #[must_use]
-    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
-        let name = name.into();
-        Self {
-            limiter: self.limiter.name(Arc::clone(&name)),
-            listen: self.listen.name(name),
-            ..self
         }
     }
 }

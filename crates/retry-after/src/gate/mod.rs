@@ -27,10 +27,11 @@ use self::{closure::Closure, news::News, settings::Settings};
 /// with others.
 ///
 /// ```text
-/// word "wait 4"  w      w w                    the latest end counts
-/// offered        |||||||||||||||||||||         |  |
-/// passes               in line       |   | | ||  |
-///                                    ↑ at the end, plus jitter; then faster and faster
+/// seconds   0       1       2       3       4       5
+/// words             wait 3  wait 1                          the second ends sooner: nothing changes
+/// offered   | | | | | | | | | | | | | | | | | | | | | | | |
+/// passes    | | | | |                         |    |  | |||||||||| |
+///                                           4 ↑ plus jitter, then faster and faster
 /// ```
 ///
 /// # While it is closed

@@ -37,7 +37,7 @@ pub struct SharedGate<L: Limiter = ()> {
 }
 
 /// What a gate is made of, so that a setter can make another one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Plan<L> {
     pub(super) gate: Settings,
     /// The stream to draw from; `None` for the next one of the process.
@@ -113,6 +113,16 @@ impl<L: Limiter> SharedGate<L> {
     pub const fn shared(&self) -> &Shared<(Gate, L)> {
         &self.shared
     }
+
+    pub(super) fn plan(self) -> Plan<L> {
+        self.plan
+    }
+
+    pub(super) fn name(mut self, name: Arc<str>) -> Self {
+        self.shared.set_name(Arc::clone(&name));
+        self.plan.name = Some(name);
+        self
+    }
 }
 
 impl<L: Limiter + Clone> SharedGate<L> {
@@ -124,15 +134,5 @@ impl<L: Limiter + Clone> SharedGate<L> {
             shared.set_name(Arc::clone(name));
         }
         Self { shared, plan }
-    }
-
-    pub(super) fn plan(self) -> Plan<L> {
-        self.plan
-    }
-
-    pub(super) fn name(mut self, name: Arc<str>) -> Self {
-        self.shared.set_name(Arc::clone(&name));
-        self.plan.name = Some(name);
-        self
     }
 }

@@ -1,0 +1,1 @@
+//! How others control rates, from what they published.

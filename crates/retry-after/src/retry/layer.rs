@@ -67,15 +67,22 @@ impl RetryLayer {
         Self::new().classify(RetryOn::throttled())
     }
 
-    /// For use around a limiter that adapts to 429s and obeys a `Retry-After` by itself.
+    /// For use around a limiter that adapts to 429s, and the [gate](crate::RetryAfterLayer) beside it.
     ///
-    /// A throttled request goes back through the limiter's line at once, which has learnt from the same
-    /// response and lets it out when it is time: here the wait would be one too many. So there is no
-    /// backoff of its own, and no price, since the limiter keeps the retries in bounds; and there are
-    /// up to 8. Other failures are retried as by default, and a request that the limiter refuses after
-    /// the time that it says.
+    /// A throttled request goes back through the limiter's line at once: the limiter has learnt from
+    /// the same response, and lets it out when it is time, so that a wait here would be one too many.
+    /// There are up to 8 such retries, which cost nothing, since each passes the limiter.
     ///
-    /// Around anything else this hammers the server.
+    /// At once goes back what every limiter is sure to have heard of, under whatever profile: what
+    /// [`HttpOutcome`](tower_throttle_core::HttpOutcome) calls throttled, which is 429, 503 with
+    /// `Retry-After`, and `RESOURCE_EXHAUSTED` of gRPC. After everything else it is waited as by default:
+    /// after `UNAVAILABLE` with a pushback, a 529 that a [closure](Self::classify) takes for throttled,
+    /// other failures, and a refusal by the limiter. A gate that has heard of it waits at the same
+    /// time, not after.
+    ///
+    /// A gate alone will do as well: of what it hears it closes for its
+    /// [`default_pause`](crate::RetryAfterLayer::default_pause) at least, 1 s. If that is set to zero,
+    /// something that adapts must stand beside it. Around anything else this hammers the server.
     #[must_use]
     pub fn around_adaptive() -> Self {
         let budget = Budget::default().throttled(0);

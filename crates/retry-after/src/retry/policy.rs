@@ -72,7 +72,7 @@ impl<C, I> RetryPolicy<C, I> {
         {
             return Err(GivenUp::TooLong);
         }
-        let wait = settings.wait(kind, told.wait, own);
+        let wait = settings.wait(kind, &told, own);
         self.session
             .pay(&settings, kind, wait, request.body_mut())?;
         if told.anew {

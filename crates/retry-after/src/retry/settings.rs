@@ -38,7 +38,7 @@ pub(super) struct Settings {
 pub(super) enum WhenThrottled {
     /// The retry does.
     Wait,
-    /// A limiter further in does: it has seen the same response.
+    /// A limiter further in does, if it is sure to have heard of it.
     GoBack,
 }
 
@@ -57,12 +57,13 @@ impl Settings {
         }
     }
 
-    /// How long to wait, if this is what was asked for and that is our own backoff.
-    pub(super) fn wait(&self, kind: Kind, asked: Option<Wait>, own: Duration) -> Duration {
-        if (kind, self.when_throttled) == (Kind::Throttled, WhenThrottled::GoBack) {
+    /// How long to wait after a failure of this kind, if `own` is our own backoff.
+    pub(super) fn wait(&self, kind: Kind, told: &Told, own: Duration) -> Duration {
+        let goes_back = self.when_throttled == WhenThrottled::GoBack;
+        if goes_back && kind == Kind::Throttled && told.heard {
             return Duration::ZERO;
         }
-        match asked {
+        match told.wait {
             Some(Wait::Exactly(wait)) => wait,
             Some(Wait::AtLeast(wait)) => self.spread(wait).max(own),
             None => own,

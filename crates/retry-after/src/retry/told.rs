@@ -1,13 +1,13 @@
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use http::Response;
-use tower_throttle_core::BoxError;
+use tower_throttle_core::{BoxError, Classify, HttpOutcome, Outcome, Verdict};
 
 use super::{
     kind::{chain, refused_to_connect, rejected},
     settings::Unsent,
 };
-use crate::{Directive, Profile, Reading, Signals, Source, clock};
+use crate::{Directive, Profile, Reading, Signals, Source};
 
 /// What a failure says about another attempt.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub(super) struct Told {
     pub(super) unsent: bool,
     /// The own backoff begins anew (gRPC A6: a pushback resets it).
     pub(super) anew: bool,
+    /// Every limiter further in has heard that it was too much, whatever its profile.
+    pub(super) heard: bool,
 }
 
 /// A wait that was asked for.
@@ -39,15 +41,17 @@ impl Wait {
 }
 
 impl Told {
-    /// By a response. Signals that a layer has put into its extensions count instead of its head: that
-    /// layer may have read the body.
+    /// By a response.
     pub(super) fn by_response<R>(response: &Response<R>, profile: &Profile) -> Self {
-        if let Some(signals) = response.extensions().get::<Signals>() {
-            return Self::by_signals(signals, &Profile::generic());
+        let told = match Signals::of(response, profile) {
+            // Whoever has read these knew nothing of our backoff.
+            Cow::Borrowed(signals) => Self::by_signals(signals, &Profile::generic()),
+            Cow::Owned(signals) => Self::by_signals(&signals, profile),
+        };
+        Self {
+            heard: is_heard(response),
+            ..told
         }
-        let (headers, status) = (response.headers(), response.status());
-        let signals = Signals::read(headers, status, profile, clock::wall_now());
-        Self::by_signals(&signals, profile)
     }
 
     fn by_signals(signals: &Signals, profile: &Profile) -> Self {
@@ -57,6 +61,7 @@ impl Told {
             stop: signals.directive() == Some(Directive::NoRetry),
             unsent: false,
             anew: reading.is_some_and(|reading| is_from(reading, "grpc-retry-pushback-ms")),
+            heard: false,
         }
     }
 
@@ -72,8 +77,16 @@ impl Told {
             stop: rejected.is_some_and(|rejected| !rejected.is_retryable()),
             unsent: rejected.is_some() || chain(error).any(refused_to_connect) || by_caller(),
             anew: false,
+            heard: false,
         }
     }
+}
+
+/// Whether the adapters of all limiters call this throttled: by the status alone, under every profile.
+/// So an adaptive law slows down, and a gate closes, for a default pause if nothing else.
+fn is_heard<R>(response: &Response<R>) -> bool {
+    let verdict = HttpOutcome.classify(Ok::<_, &BoxError>(response));
+    matches!(verdict, Verdict::Known(Outcome::Throttled))
 }
 
 /// Under the AWS profile the wait lies between the own backoff, jitter included, and 5 s more: what was

@@ -242,8 +242,10 @@ impl<C, I> RetryLayer<C, I> {
     /// How long a request may take up to the beginning of its last attempt, all attempts and waits
     /// before included. Default: as long as it takes.
     ///
-    /// It is checked before a wait, not after: a request that would be too late fails at once. An
-    /// attempt that has begun isn't cut short; for that, put a timeout outside.
+    /// It is checked before a wait, not after: a request that would be too late fails at once, also if
+    /// it is a limiter further in that would wait as long as the server asks. What the limiters add to
+    /// that comes on top: their line, their rate, the spread of a gate that opens. An attempt that has
+    /// begun isn't cut short, nor is its wait in a limiter; for that, put a timeout outside.
     #[must_use]
     pub fn deadline(self, deadline: Duration) -> Self {
         self.set(|settings| settings.deadline = Some(deadline))

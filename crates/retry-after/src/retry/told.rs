@@ -38,6 +38,15 @@ impl Wait {
             Self::AtLeast(wait) | Self::Exactly(wait) => wait,
         }
     }
+
+    /// How long it is until the next attempt at the earliest, whoever waits.
+    pub(super) fn least(self) -> Duration {
+        match self {
+            Self::AtLeast(wait) => wait,
+            // A limiter that waits in our place knows no such rule.
+            Self::Exactly(_) => Duration::ZERO,
+        }
+    }
 }
 
 impl Told {

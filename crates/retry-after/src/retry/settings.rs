@@ -11,7 +11,7 @@ use tower_throttle_jitter::{Backoff, Generator, Jitter};
 
 use super::{
     budget::Budget,
-    kind::Kind,
+    kind::{Kind, chain, is_unsent},
     told::{Told, Wait},
 };
 use crate::{Profile, Signals};
@@ -29,6 +29,7 @@ pub(super) struct Settings {
     pub(super) budget: Budget,
     pub(super) profile: Profile,
     pub(super) when_throttled: WhenThrottled,
+    pub(super) default_unsent: Unsent,
     pub(super) unsent: Option<Unsent>,
     pub(super) name: Option<Arc<str>>,
 }
@@ -42,7 +43,7 @@ pub(super) enum WhenThrottled {
     GoBack,
 }
 
-/// Recognises errors of a client that was never connected.
+/// Recognises errors from before anything was sent.
 #[derive(Clone)]
 pub(super) struct Unsent(Arc<Recognise>);
 
@@ -53,8 +54,17 @@ impl Settings {
     pub(super) fn told<R>(&self, result: &Result<Response<R>, BoxError>, own: Duration) -> Told {
         match result {
             Ok(response) => Told::by_response(response, &self.profile.clone().backoff(own)),
-            Err(error) => Told::by_error(error, self.unsent.as_ref()),
+            Err(error) => Told::by_error(error, self.was_unsent(error)),
         }
+    }
+
+    /// Whether this error tells that the request never left.
+    fn was_unsent(&self, error: &BoxError) -> bool {
+        let recognisers = || [Some(&self.default_unsent), self.unsent.as_ref()];
+        chain(error).any(|error| {
+            let mut recognisers = recognisers().into_iter().flatten();
+            recognisers.any(|unsent| unsent.recognises(error))
+        })
     }
 
     /// How long to wait after a failure of this kind, if `own` is our own backoff.
@@ -92,6 +102,7 @@ impl Default for Settings {
             budget: Budget::default(),
             profile: Profile::generic(),
             when_throttled: WhenThrottled::Wait,
+            default_unsent: Unsent::new(is_unsent),
             unsent: None,
             name: None,
         }

@@ -3,10 +3,7 @@ use std::{borrow::Cow, time::Duration};
 use http::Response;
 use tower_throttle_core::{BoxError, Classify, HttpOutcome, Outcome, Verdict};
 
-use super::{
-    kind::{chain, refused_to_connect, rejected},
-    settings::Unsent,
-};
+use super::kind::rejected;
 use crate::{Directive, Profile, Reading, Signals, Source};
 
 /// What a failure says about another attempt.
@@ -75,16 +72,14 @@ impl Told {
     }
 
     /// By an error.
-    pub(super) fn by_error(error: &BoxError, unsent: Option<&Unsent>) -> Self {
+    pub(super) fn by_error(error: &BoxError, unsent: bool) -> Self {
         let rejected = rejected(error);
-        let by_caller =
-            || unsent.is_some_and(|unsent| chain(error).any(|error| unsent.recognises(error)));
         Self {
             wait: rejected
                 .and_then(|rejected| rejected.retry_after())
                 .map(Wait::AtLeast),
             stop: rejected.is_some_and(|rejected| !rejected.is_retryable()),
-            unsent: rejected.is_some() || chain(error).any(refused_to_connect) || by_caller(),
+            unsent,
             anew: false,
             heard: false,
         }

@@ -169,11 +169,11 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        lock(&self.shared).is_end_stream(self.read, self.trailers_read)
+        lock(&self.shared).is_end_stream(self.copy, self.read, self.trailers_read)
     }
 
     fn size_hint(&self) -> SizeHint {
-        lock(&self.shared).size_hint(self.read)
+        lock(&self.shared).size_hint(self.copy, self.read)
     }
 }
 

@@ -1,4 +1,5 @@
 use std::{
+    cmp::Ordering,
     error::Error,
     fmt,
     pin::Pin,
@@ -57,26 +58,33 @@ impl<B> Shared<B> {
 
     /// Makes a copy the reader; returns the waker of the one before, which must learn of it.
     pub(super) fn claim(&mut self, copy: u64) -> Result<Option<Waker>, Gone> {
-        if copy < self.reader {
-            return Err(Gone::TakenOver);
-        }
-        if copy == self.reader {
-            return Ok(None);
-        }
-        if self.incomplete {
-            return Err(Gone::Incomplete);
-        }
+        self.gone(copy).map_or(Ok(()), Err)?;
+        let overtaken = (copy > self.reader).then(|| self.waiting.take());
         self.reader = copy;
-        Ok(self.waiting.take())
+        Ok(overtaken.flatten())
+    }
+
+    /// Why this copy has nothing to send, if it hasn't.
+    fn gone(&self, copy: u64) -> Option<Gone> {
+        match copy.cmp(&self.reader) {
+            Ordering::Less => Some(Gone::TakenOver),
+            Ordering::Equal => None,
+            Ordering::Greater => self.incomplete.then_some(Gone::Incomplete),
+        }
     }
 
     /// What the reader, which has read so much, has yet to read of what was kept.
     pub(super) fn replay(&self, read: usize, trailers_read: bool) -> Option<Frame<Bytes>> {
-        if let Some(rest) = self.kept.get(read..).filter(|rest| !rest.is_empty()) {
+        if let Some(rest) = self.rest(read) {
             return Some(Frame::data(Bytes::copy_from_slice(rest)));
         }
         let trailers = self.trailers.as_ref().filter(|_| !trailers_read);
         trailers.cloned().map(Frame::trailers)
+    }
+
+    /// The data that was kept beyond this.
+    fn rest(&self, read: usize) -> Option<&[u8]> {
+        self.kept.get(read..).filter(|rest| !rest.is_empty())
     }
 
     /// The reader waits; returns the waker that it left before.
@@ -121,17 +129,23 @@ where
         })
     }
 
-    pub(super) fn is_end_stream(&self, read: usize, trailers_read: bool) -> bool {
+    /// Whether nothing is left for a copy that has read so much. One that may not read on is at no end:
+    /// whoever sends it would take a part of the body for the whole.
+    pub(super) fn is_end_stream(&self, copy: u64, read: usize, trailers_read: bool) -> bool {
+        let unread = self.rest(read).is_some() || self.trailers.is_some() && !trailers_read;
         let live_ended = |live: &Pin<Box<B>>| live.is_end_stream();
-        self.replay(read, trailers_read).is_none() && self.live.as_ref().is_none_or(live_ended)
+        self.gone(copy).is_none() && !unread && self.live.as_ref().is_none_or(live_ended)
     }
 
-    /// What is left for a reader that has read so much.
-    pub(super) fn size_hint(&self, read: usize) -> SizeHint {
-        let kept = self.kept.len().saturating_sub(read) as u64;
+    /// What is left for a copy that has read so much: anything, for one that may not read on.
+    pub(super) fn size_hint(&self, copy: u64, read: usize) -> SizeHint {
+        let mut hint = SizeHint::new();
+        if self.gone(copy).is_some() {
+            return hint;
+        }
+        let kept = self.rest(read).map_or(0, <[u8]>::len) as u64;
         let rest = self.live.as_ref().map(|live| live.size_hint());
         let rest = rest.unwrap_or_else(|| SizeHint::with_exact(0));
-        let mut hint = SizeHint::new();
         hint.set_lower(rest.lower().saturating_add(kept));
         if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(kept)) {
             hint.set_upper(upper);

@@ -307,6 +307,37 @@ async fn the_length_and_the_end_of_a_body_are_those_of_the_original() {
     );
 }
 
+fn seems_over(body: &ReplayBody<Stream>) -> (bool, Option<u64>) {
+    (body.is_end_stream(), body.size_hint().upper())
+}
+
+/// The first version told of what was left in sum: a copy of which 4 of 20 bytes were sent seemed to be
+/// whole as soon as another one had come to the end.
+#[tokio::test]
+async fn a_copy_that_was_overtaken_never_seems_to_be_at_its_end() {
+    let (_, mut first) = Feed::whole([4, 8, 8].map(|length| vec![7; length]));
+    let mut second = first.replay();
+    read_some(&mut first, 1).await;
+    assert!(second.claim());
+    assert_eq!(seems_over(&first), (false, None));
+    assert_eq!(read(second).await.len(), 20);
+    assert_eq!(seems_over(&first), (false, None));
+    first.frame().await.unwrap().unwrap_err();
+    assert_eq!(seems_over(&first), (false, None));
+}
+
+/// The first version took a body of which nothing was kept for an empty one.
+#[tokio::test]
+async fn a_copy_that_cannot_be_sent_any_more_never_seems_to_be_empty() {
+    let (_, first) = Feed::whole([vec![7; 20]]);
+    let first = first.cap(10);
+    let mut second = first.replay();
+    assert_eq!(read(first).await.len(), 20);
+    assert_eq!(seems_over(&second), (false, None));
+    assert!(!second.claim());
+    assert_eq!(seems_over(&second), (false, None));
+}
+
 #[tokio::test]
 async fn the_original_is_freed_with_the_last_copy() {
     let (feed, first) = Feed::open();

@@ -21,8 +21,9 @@ pub trait Replay: Sized {
     #[must_use]
     fn replay(&self) -> Self;
 
-    /// Prepares for being sent in the place of an earlier copy, of which none, a part or all may have
-    /// been sent. False if the content isn't to be had whole any more: then it must not be sent.
+    /// Prepares for being sent, from its start, in the place of every other copy, of which none, a part or
+    /// all may have been sent. False if the content isn't to be had whole any more: then it must not be
+    /// sent.
     #[must_use]
     fn claim(&mut self) -> bool;
 }
@@ -72,9 +73,10 @@ impl<B: Clone> Replay for B {
 /// # Sharing
 ///
 /// The copies of a body share the original and what was kept of it; all is freed with the last of them.
-/// Only the newest one that was claimed, or read, goes on: an earlier one that a client is still
-/// sending, because the server answered before the end, fails with an error. (Were it to end instead, it
-/// would look complete.)
+/// Only the one that was claimed last goes on, or, where nobody claims, the newest one that is read:
+/// another one that a client is still sending, because the server answered before the end, fails with an
+/// error. (Were it to end instead, it would look complete.) So one retry may stand inside of another: each
+/// claims the body for its attempt.
 ///
 /// # Cost
 ///
@@ -124,8 +126,16 @@ impl<B> Replay for ReplayBody<B> {
     }
 
     fn claim(&mut self) -> bool {
-        let claimed = lock(&self.shared).claim(self.copy);
-        claimed.map(|overtaken| overtaken.map(Waker::wake)).is_ok()
+        // The lock is released first: whoever is woken may have a copy of its own to drop.
+        let claimed = lock(&self.shared).claim();
+        let Some((copy, overtaken)) = claimed else {
+            return false;
+        };
+        overtaken.map(Waker::wake);
+        self.copy = copy;
+        self.read = 0;
+        self.trailers_read = false;
+        true
     }
 }
 
@@ -143,7 +153,7 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
         let mut shared = lock(&this.shared);
-        let overtaken = match shared.claim(this.copy) {
+        let overtaken = match shared.admit(this.copy) {
             Ok(overtaken) => overtaken,
             Err(gone) => return Poll::Ready(Some(Err(gone.into()))),
         };

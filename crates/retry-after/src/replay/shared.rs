@@ -56,8 +56,18 @@ impl<B> Shared<B> {
         copy
     }
 
-    /// Makes a copy the reader; returns the waker of the one before, which must learn of it.
-    pub(super) fn claim(&mut self, copy: u64) -> Result<Option<Waker>, Gone> {
+    /// Makes a copy the newest one and the reader, under a new number; returns that, and the waker of the
+    /// one before, which must learn of it. Not if something is missing.
+    pub(super) fn claim(&mut self) -> Option<(u64, Option<Waker>)> {
+        if self.incomplete {
+            return None;
+        }
+        self.reader = self.next_copy();
+        Some((self.reader, self.waiting.take()))
+    }
+
+    /// Lets a copy read: a newer one than the reader takes over. Returns the waker of the one before.
+    pub(super) fn admit(&mut self, copy: u64) -> Result<Option<Waker>, Gone> {
         self.gone(copy).map_or(Ok(()), Err)?;
         let overtaken = (copy > self.reader).then(|| self.waiting.take());
         self.reader = copy;

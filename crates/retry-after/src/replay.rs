@@ -80,8 +80,12 @@ impl<B: Clone> Replay for B {
 ///
 /// # Cost
 ///
-/// Two allocations for each body, and a lock for each frame. What is kept is copied, so that it takes up
-/// no more than the cap, in however small pieces it came; a replay sends it as one frame.
+/// Two allocations for each body beside what is kept, and a lock for each frame.
+///
+/// What is kept is copied, in however small pieces it came, to memory that grows by doubling and never
+/// beyond the cap; while it grows, the old half is there as well. Trailers come on top. An attempt that
+/// replays it sends a copy of all that it has yet to send as one frame: as much once more, until the
+/// client is done with that.
 pub struct ReplayBody<B> {
     shared: Arc<Mutex<Shared<B>>>,
     copy: u64,

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, Waker, ready},
 };
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use tower_throttle_core::BoxError;
@@ -16,7 +16,7 @@ use tower_throttle_core::BoxError;
 pub(super) struct Shared<B> {
     /// `None` after its end.
     live: Option<Pin<Box<B>>>,
-    kept: BytesMut,
+    kept: Vec<u8>,
     trailers: Option<HeaderMap>,
     pub(super) cap: usize,
     /// Something was passed on without being kept.
@@ -39,7 +39,7 @@ impl<B> Shared<B> {
     pub(super) fn new(body: B, cap: usize) -> Self {
         Self {
             live: Some(Box::pin(body)),
-            kept: BytesMut::new(),
+            kept: Vec::new(),
             trailers: None,
             cap,
             incomplete: false,
@@ -104,7 +104,7 @@ impl<B> Shared<B> {
 
     fn forget(&mut self) {
         self.incomplete = true;
-        self.kept = BytesMut::new();
+        self.kept = Vec::new();
     }
 }
 
@@ -177,7 +177,18 @@ where
         if kept.saturating_add(rest) > self.cap as u64 {
             self.forget();
         } else if !self.incomplete {
+            self.grow(data.len());
             self.kept.extend_from_slice(data);
+        }
+    }
+
+    /// Makes room for so much more, which fits: doubling, but not beyond the cap.
+    fn grow(&mut self, more: usize) {
+        let (room, length) = (self.kept.capacity(), self.kept.len());
+        let needed = length + more;
+        if needed > room {
+            let room = room.saturating_mul(2).min(self.cap).max(needed);
+            self.kept.reserve_exact(room - length);
         }
     }
 }
@@ -201,3 +212,26 @@ impl fmt::Display for Gone {
 }
 
 impl Error for Gone {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Kept = Shared<http_body_util::Empty<Bytes>>;
+
+    /// The first version kept up to twice the cap in memory, and promised the cap.
+    #[test]
+    fn what_is_kept_takes_no_more_memory_than_the_cap() {
+        for (cap, pieces) in [(100, 7), (100, 1), (100, 100), (65_536, 1000), (3, 1)] {
+            let mut shared = Kept::new(http_body_util::Empty::new(), cap);
+            let mut grown = 0;
+            while shared.kept.len() + pieces <= cap {
+                let room = shared.kept.capacity();
+                shared.keep(&Frame::data(vec![7; pieces].into()));
+                grown += usize::from(shared.kept.capacity() > room);
+            }
+            assert!(!shared.incomplete && shared.kept.capacity() <= cap, "{cap}");
+            assert!(grown <= 8, "{grown} times");
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use tower::Layer;
 use tower_throttle_core::{Limiter, Rejected, Wait, Why};
-use tower_throttle_retry_after::OverCap;
+use tower_throttle_retry_after::{Gate, OverCap};
 
 use crate::world::{Server, ask, exact, exact_layer, hear, ms, now, response, secs, seeded, wait};
 
@@ -45,6 +45,28 @@ fn a_shorter_word_does_not_end_a_refusal() {
     hear(&mut gate, secs(300), t0);
     hear(&mut gate, secs(5), t0);
     assert_eq!(gate.check(&(), t0), Wait::Refuse(t0 + secs(300)));
+}
+
+/// The first version refused until the end of whatever was longest, also if that was a pause by hand,
+/// which nobody is refused for.
+#[test]
+fn a_refusal_ends_with_the_longest_word_over_the_cap_and_with_nothing_else() {
+    let t0 = now();
+    let word = |gate: &mut Gate| hear(gate, secs(130), t0);
+    let by_hand = |gate: &mut Gate| gate.pause(secs(3600), t0);
+    let orders: [[&dyn Fn(&mut Gate); 2]; 2] = [[&word, &by_hand], [&by_hand, &word]];
+    for order in orders {
+        let mut gate = exact();
+        order.into_iter().for_each(|close| close(&mut gate));
+        let end = t0 + secs(130);
+        assert_eq!(gate.check(&(), end - ms(1)), Wait::Refuse(end));
+        assert_eq!(gate.check(&(), end), Wait::Until(t0 + secs(3600)));
+    }
+    let mut gate = exact();
+    for (pause, end) in [(300, 300), (130, 300), (10, 300), (400, 400)] {
+        hear(&mut gate, secs(pause), t0);
+        assert_eq!(gate.check(&(), t0), Wait::Refuse(t0 + secs(end)), "{pause}");
+    }
 }
 
 // Guards against the stkai SDK: a Retry-After above 60 s made it retry after half a second.

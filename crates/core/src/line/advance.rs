@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Ask, Grant, Key, Line, Outlook, Phase, SHELF_LIFE, Wakers};
-use crate::{Cost, Limiter, Wait, Why, clock};
+use crate::{Cost, LAG, Limiter, Wait, Why, clock};
 
 /// Who must be refused when.
 type Deadline<C> = ((Key, Ask<C>), Instant);
@@ -81,7 +81,7 @@ impl<L: Limiter> Line<L> {
                 Err(wait) => match wait.refusal().filter(|_| ask.is_limited()) {
                     Some(why) => self.refuse(key, ask, why, now, wakers),
                     None => {
-                        self.due = wait.at();
+                        self.due = wait.at().map(|at| next_look(at, now));
                         break;
                     }
                 },
@@ -179,5 +179,15 @@ impl<L: Limiter> Line<L> {
         self.unlink(key, ask);
         self.enter(key, Phase::Refused(why), now);
         self.wake(key, wakers);
+    }
+}
+
+/// When to ask again one who says that nobody passes before `at`. If that is over, it has broken its
+/// word: it is asked now and then, not again and again.
+fn next_look(at: Instant, now: Instant) -> Instant {
+    if at > now {
+        at
+    } else {
+        clock::saturating_add(now, LAG)
     }
 }

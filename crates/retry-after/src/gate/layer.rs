@@ -82,7 +82,7 @@ impl<F, W, R, H> RetryAfterLayer<(), F, W, R, H> {
     /// ```
     ///
     /// `limiter` is one that learns nothing, or the [`Outcome`](tower_throttle_core::Outcome) of each
-    /// response.
+    /// response, or a [`Word`]: whatever can be made of one.
     #[must_use]
     pub fn and<M>(self, limiter: M) -> RetryAfterLayer<M, F, W, R, H>
     where
@@ -179,7 +179,9 @@ impl<L: Limiter, F, W, R, H> RetryAfterLayer<L, F, W, R, H> {
         Self { listen, ..self }
     }
 
-    /// For how long a 429 closes the gate that says no time. Default: 1 s. Zero: not at all.
+    /// For how long a response closes the gate that says *too much*, but not for how long: see
+    /// [`Listen::default_pause`]. Default: 1 s. Zero: not at all; for a limiter [beside](Self::and) it
+    /// that finds its own answer to that.
     #[must_use]
     pub fn default_pause(self, pause: Duration) -> Self {
         let listen = self.listen.default_pause(pause);
@@ -223,7 +225,8 @@ impl<L: Limiter, F, W, R, H> RetryAfterLayer<L, F, W, R, H> {
     ///
     /// With [`Body`](tower_throttle_core::hold::Body) it is the end of the body, so that the trailers
     /// of a gRPC stream that fails half-way are heard too; the response is then of another type, and
-    /// every pause counts from there. A call that fails before it has an answer says so in the head.
+    /// every pause counts from there. A call that fails before it has an answer says so in the head, and
+    /// of a call whose head says for how long to wait the trailers [go unheard](Listen#grpc-streams).
     #[must_use]
     pub fn hold<I>(self, hold: I) -> RetryAfterLayer<L, F, W, R, I> {
         RetryAfterLayer {

@@ -135,7 +135,7 @@ impl<B> Replay for ReplayBody<B> {
         let Some((copy, overtaken)) = claimed else {
             return false;
         };
-        overtaken.map(Waker::wake);
+        overtaken.into_iter().for_each(Waker::wake);
         self.copy = copy;
         self.read = 0;
         self.trailers_read = false;

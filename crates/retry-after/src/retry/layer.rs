@@ -83,7 +83,8 @@ impl RetryLayer {
     ///
     /// A gate alone will do as well: of what it hears it closes for its
     /// [`default_pause`](crate::RetryAfterLayer::default_pause) at least, 1 s. If that is set to zero,
-    /// something that adapts must stand beside it. Around anything else this hammers the server.
+    /// something that adapts must stand beside it. Around anything else this hammers the server, and so
+    /// it does with requests that the limiter's filter doesn't pick.
     #[must_use]
     pub fn around_adaptive() -> Self {
         let budget = Budget::default().throttled(0);

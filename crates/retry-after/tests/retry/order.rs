@@ -238,3 +238,15 @@ async fn around_a_gate_what_it_may_not_have_heard_is_waited_for_by_both_at_the_s
     send(&layer, server.clone(), get()).await.unwrap();
     assert_eq!(server.waits(), [secs(30)]);
 }
+
+/// Without a default pause, what a limiter beside the gate makes of it is all that there is.
+#[tokio::test(start_paused = true)]
+async fn around_a_limiter_that_paces_what_is_repeated_a_bare_429_is_in_its_line_again_at_once() {
+    let bucket = TokenBucket::new(Rate::per_second(10), tower_throttle_core::now());
+    let gate = RetryAfterLayer::new().default_pause(secs(0)).and(bucket);
+    let retry = RetryLayer::around_adaptive();
+    let layer = ServiceBuilder::new().layer(retry).layer(gate).into_inner();
+    let server = Server::always(429);
+    send(&layer, server.clone(), get()).await.unwrap();
+    assert_eq!(server.waits(), [ms(100); 8]);
+}

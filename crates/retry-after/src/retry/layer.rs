@@ -84,7 +84,8 @@ impl RetryLayer {
     /// A gate alone will do as well: of what it hears it closes for its
     /// [`default_pause`](crate::RetryAfterLayer::default_pause) at least, 1 s. If that is set to zero,
     /// something that adapts must stand beside it. Around anything else this hammers the server, and so
-    /// it does with requests that the limiter's filter doesn't pick.
+    /// it does with requests that the limiter doesn't hear of: those that its filter doesn't pick, or
+    /// that the [caller](tower_throttle_core::hold::Caller) has yet to settle.
     #[must_use]
     pub fn around_adaptive() -> Self {
         let budget = Budget::default().throttled(0);

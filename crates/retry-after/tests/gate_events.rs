@@ -157,7 +157,7 @@ async fn a_word_that_is_shortened_more_than_the_one_before_is_told() {
     );
 }
 
-/// A pause by hand that is as long hid that requests are refused from now on.
+/// The first version told of the first one only, as both end before the pause by hand.
 #[tokio::test(start_paused = true)]
 async fn a_word_from_which_on_requests_are_refused_is_told_and_a_longer_one_again() {
     let log = Log::default();

@@ -227,7 +227,7 @@ async fn around_a_gate_alone_no_answer_under_any_profile_is_repeated_at_once() {
     }
 }
 
-/// Two pushbacks, or one and what was waited for it.
+/// The first version went back at once, and the gate had not heard of it.
 #[tokio::test(start_paused = true)]
 async fn around_a_gate_what_it_may_not_have_heard_is_waited_for_by_both_at_the_same_time() {
     let pushback = [("grpc-status", "14"), ("grpc-retry-pushback-ms", "30000")];

@@ -51,9 +51,9 @@ use super::{Beside, Gate, Listen, OverCap, SharedGate, Word, settings, shared::P
 /// The gate belongs to the layer: clones of the layer, all services that it makes, and their clones
 /// share it. A gate for each server or account is a layer for each.
 ///
-/// A setter that shapes the gate or its line (`cap`, `over_cap`, `jitter`, `max_spread`, `seed`, `and`,
-/// `max_wait`, `max_waiting`) makes a new one; a setter of the adapter (`profile`, `default_pause`,
-/// `act_on_exhausted`, `filter`, `cost`, `on_reject`, `hold`, `name`) keeps it shared.
+/// A setter that shapes the gate or its line (`cap`, `over_cap`, `jitter`, `max_spread`, `min_pause`,
+/// `seed`, `and`, `max_wait`, `max_waiting`) makes a new one; a setter of the adapter (`profile`,
+/// `default_pause`, `act_on_exhausted`, `filter`, `cost`, `on_reject`, `hold`, `name`) keeps it shared.
 ///
 /// # Errors
 ///
@@ -150,6 +150,12 @@ impl<L: Limiter + Clone, F, W, R, H> RetryAfterLayer<L, F, W, R, H> {
     #[must_use]
     pub fn max_spread(self, max_spread: Duration) -> Self {
         self.replanned(|plan| plan.gate.max_spread = max_spread)
+    }
+
+    /// The shortest pause to obey: see [`Gate::min_pause`]. Default: zero, every one.
+    #[must_use]
+    pub fn min_pause(self, min_pause: Duration) -> Self {
+        self.replanned(|plan| plan.gate.min_pause = min_pause)
     }
 
     /// Draws the same numbers in each run. Default: the next stream of this process, by host name and

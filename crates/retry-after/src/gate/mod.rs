@@ -119,6 +119,16 @@ impl Gate {
         self
     }
 
+    /// The shortest pause to obey. Default: zero, every one.
+    ///
+    /// For a gate beside a limiter that paces requests and hears the same words: servers round up to
+    /// whole seconds, and a second may be more than is left of a short window.
+    #[must_use]
+    pub fn min_pause(mut self, min_pause: Duration) -> Self {
+        self.settings.min_pause = min_pause;
+        self
+    }
+
     /// Where the randomness comes from. Default: [`Generator::new`].
     #[must_use]
     pub fn generator(self, generator: Generator) -> Self {
@@ -156,7 +166,9 @@ impl Gate {
 
     /// Obeys a server, as far as the cap allows.
     fn obey(&mut self, asked: Duration, now: Instant) {
-        self.close(self.settings.judge(asked), now);
+        if asked >= self.settings.min_pause {
+            self.close(self.settings.judge(asked), now);
+        }
     }
 
     fn close(&mut self, closing: Closing, now: Instant) {

@@ -45,6 +45,7 @@ pub(super) struct Settings {
     pub(super) over_cap: OverCap,
     pub(super) jitter: Jitter,
     pub(super) max_spread: Duration,
+    pub(super) min_pause: Duration,
 }
 
 impl Settings {
@@ -75,6 +76,7 @@ impl Default for Settings {
             over_cap: OverCap::default(),
             jitter: Jitter::upward(0.25),
             max_spread: Duration::from_secs(10),
+            min_pause: Duration::ZERO,
         }
     }
 }

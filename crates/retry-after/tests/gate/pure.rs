@@ -40,6 +40,15 @@ fn what_says_no_pause_changes_nothing() {
     assert_eq!(gate.check(&(), t0), Wait::Now);
 }
 
+#[test]
+fn a_word_below_the_shortest_pause_changes_nothing() {
+    let (mut gate, t0) = (exact().min_pause(secs(2)), now());
+    hear(&mut gate, ms(1_999), t0);
+    assert_eq!(gate.check(&(), t0), Wait::Now);
+    hear(&mut gate, secs(2), t0);
+    assert_eq!(gate.check(&(), t0), Wait::Until(t0 + secs(2)));
+}
+
 // Guards against the stkai SDK: each request kept its own pause, and the others went on hammering.
 #[test]
 fn a_later_word_extends_and_an_earlier_one_does_not_shorten() {

@@ -76,10 +76,15 @@ impl RetryLayer {
     ///
     /// At once goes back what every limiter is sure to have heard of, under whatever profile: what
     /// [`HttpOutcome`](tower_throttle_core::HttpOutcome) calls throttled, which is 429, 503 with
-    /// `Retry-After`, and `RESOURCE_EXHAUSTED` of gRPC. After everything else it is waited as by default:
-    /// after `UNAVAILABLE` with a pushback, a 529 that a [closure](Self::classify) takes for throttled,
-    /// other failures, and a refusal by the limiter. A gate that has heard of it waits at the same
-    /// time, not after.
+    /// `Retry-After`, and `RESOURCE_EXHAUSTED` of gRPC. But for how long, the limiter may not have been
+    /// told. So a wait that was asked for is waited for here as well, to the instant and no longer: at the
+    /// same time as by a gate that was told, not after. Only one below 2 s, which may be mere rounding, is
+    /// left to the limiter the first time that a request is asked for one.
+    ///
+    /// After everything else it is waited as by default: after `UNAVAILABLE` with a pushback, a 529 that a
+    /// [closure](Self::classify) takes for throttled, other failures, and a refusal by the limiter. If the
+    /// limiter makes responses of its refusals ([`on_reject`](crate::RetryAfterLayer::on_reject)), let
+    /// them say `Retry-After`: a bare 429 is taken for the server's, and spends the retries in no time.
     ///
     /// A gate alone will do as well: of what it hears it closes for its
     /// [`default_pause`](crate::RetryAfterLayer::default_pause) at least, 1 s. If that is set to zero,
@@ -218,7 +223,7 @@ impl<C, I> RetryLayer<C, I> {
     /// Whose responses are read. Default: [`Profile::generic`].
     ///
     /// Under [`Profile::aws`] the wait is that of its rule: between the own backoff and 5 s more, even
-    /// if the server asks for longer.
+    /// if the server asks for longer. It is too long for [`max_wait`](Self::max_wait) only if both are.
     #[must_use]
     pub fn profile(self, profile: Profile) -> Self {
         self.set(|settings| settings.profile = profile)

@@ -25,7 +25,7 @@
 //! | isn't forbidden: `x-should-retry: false`, a pushback that is negative or garbage, a spent budget at the server, … | [`Stopped`](GivenUp::Stopped) |
 //! | repeats a request that was turned away or never sent, or is [idempotent](RetryLayer::idempotent) | [`NotIdempotent`](GivenUp::NotIdempotent) |
 //! | isn't asked to wait longer than [`max_wait`](RetryLayer::max_wait) | [`TooLong`](GivenUp::TooLong) |
-//! | begins before the [`deadline`](RetryLayer::deadline) | [`Deadline`](GivenUp::Deadline) |
+//! | begins no later than the [`deadline`](RetryLayer::deadline) | [`Deadline`](GivenUp::Deadline) |
 //! | is within the [`budget`](RetryLayer::budget) | [`Budget`](GivenUp::Budget) |
 //! | can send the [body](crate::ReplayBody) again | [`Body`](GivenUp::Body) |
 //!

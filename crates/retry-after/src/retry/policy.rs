@@ -66,17 +66,15 @@ impl<C, I> RetryPolicy<C, I> {
         if !turned_away && !self.idempotent.picks(request) {
             return Err(GivenUp::NotIdempotent);
         }
-        if told
-            .wait
-            .is_some_and(|wait| wait.asked() > settings.max_wait)
-        {
+        if told.over_cap(settings.max_wait) {
             return Err(GivenUp::TooLong);
         }
-        let wait = settings.wait(kind, &told, own);
-        // A limiter further in that waits in our place waits no less than was asked for.
-        let least = told.wait.map_or(wait, |asked| asked.least().max(wait));
+        let wait = match settings.goes_back(kind, &told) {
+            true => self.session.wait_beside_a_limiter(&told),
+            false => told.wait(own, |asked| settings.spread(asked)),
+        };
         self.session
-            .pay(&settings, kind, least, request.body_mut())?;
+            .pay(&settings, kind, wait.max(told.least()), request.body_mut())?;
         if told.anew {
             self.session.begin_anew();
         }

@@ -39,6 +39,11 @@ use crate::Profile;
 ///
 /// The last error of the inner service, boxed and otherwise as it was. There is no error of our own.
 ///
+/// An error of the inner service's `poll_ready` is not retried, and told to nobody: `tower` passes it on
+/// without asking the policy, also if it comes while a retry is being made ready. By the contract of a
+/// `Service` it is broken then. One that can recover had better fail in `call`, as
+/// `tower::reconnect` does.
+///
 /// # Cost
 ///
 /// `tower` copies each request before the first attempt: its headers, its extensions, and a handle of
@@ -204,7 +209,7 @@ impl<C, I> RetryLayer<C, I> {
     }
 
     /// The most retries of one request; one more is the most attempts. Default: 3. With 0 nothing is
-    /// retried and every result passes as it is.
+    /// retried and every result passes as it is: it isn't counted in the budget, and nothing is told of it.
     #[must_use]
     pub fn max_retries(self, retries: u32) -> Self {
         self.set(|settings| settings.max_retries = retries)

@@ -9,7 +9,7 @@ use super::{
     idempotent::Idempotent,
     kind::Kind,
     pause::Pause,
-    retry_on::RetryOn,
+    retry_on::{ReadAs, RetryOn},
     session::Session,
     settings::Settings,
 };
@@ -39,6 +39,25 @@ impl<C, I> RetryPolicy<C, I> {
             idempotent,
             settings,
             session,
+        }
+    }
+
+    /// What a result means.
+    fn judge<R>(&self, result: &mut Result<Response<R>, BoxError>) -> Outcome
+    where
+        C: Classify<Response<R>, BoxError, Feedback = Outcome>,
+    {
+        if let Ok(response) = result {
+            ReadAs::mark(response, &self.settings.profile);
+        }
+        let verdict = self.classify.classify(result.as_ref());
+        if let Ok(response) = result {
+            response.extensions_mut().remove::<ReadAs>();
+        }
+        match verdict {
+            Verdict::Known(outcome) => outcome,
+            // Nobody waits for trailers here: a verdict that they would bring is none.
+            Verdict::Later(_) => Outcome::Ignored,
         }
     }
 
@@ -125,12 +144,7 @@ where
         request: &mut Request<B>,
         result: &mut Result<Response<R>, BoxError>,
     ) -> Option<Pause> {
-        // Nobody waits for trailers here: a verdict that they would bring is none.
-        let outcome = match self.classify.classify(result.as_ref()) {
-            Verdict::Known(outcome) => outcome,
-            Verdict::Later(_) => Outcome::Ignored,
-        };
-        match outcome {
+        match self.judge(result) {
             Outcome::Succeeded => {
                 self.settings.budget.succeed(self.session.cost);
                 self.end(None, result);
@@ -140,13 +154,15 @@ where
                 self.end(None, result);
                 None
             }
-            Outcome::Throttled | Outcome::Failed => match self.decide(request, result, outcome) {
-                Ok(wait) => Some(self.retry_in(wait, result)),
-                Err(why) => {
-                    self.give_up(why, result);
-                    None
+            outcome @ (Outcome::Throttled | Outcome::Failed) => {
+                match self.decide(request, result, outcome) {
+                    Ok(wait) => Some(self.retry_in(wait, result)),
+                    Err(why) => {
+                        self.give_up(why, result);
+                        None
+                    }
                 }
-            },
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use http::{HeaderMap, Response, StatusCode};
 use tower_throttle_core::{Classify, HttpOutcome, Outcome, Verdict};
 
 use super::word::Word;
-use crate::{Limit, Profile, Reading, Signals};
+use crate::{Limit, Profile, Signals};
 
 /// Makes of each response what a [`Gate`](crate::Gate) learns from it.
 ///
@@ -162,7 +162,9 @@ impl Ear {
         let signals = Signals::of(response, &self.profile);
         let asked = self.asked(outcome, status, &signals);
         let asked = asked.filter(|_| may_refuse);
-        let reset = until_reset(&signals).filter(|_| self.acts_on_exhausted);
+        let exhausted = signals.binding().filter(|limit| limit.exhausted());
+        let reset = exhausted.and_then(Limit::until_reset);
+        let reset = reset.filter(|_| self.acts_on_exhausted);
         let pause = asked.max(reset);
         if outcome != Outcome::Throttled && asked.is_none() {
             return Word { outcome, pause };
@@ -206,13 +208,6 @@ fn hear(trailers: &HeaderMap) -> Option<Word> {
 fn is_unavailable(trailers: &HeaderMap) -> bool {
     let status = trailers.get("grpc-status");
     status.is_some_and(|status| status.as_bytes() == b"14")
-}
-
-/// Until the reset of the limit that is exhausted.
-fn until_reset(signals: &Signals) -> Option<Duration> {
-    let limit = signals.binding().filter(|limit| limit.exhausted())?;
-    let guard = limit.provenance().map_or(Duration::ZERO, Reading::guard);
-    Some(limit.reset?.saturating_add(guard))
 }
 
 fn hit(

@@ -53,7 +53,8 @@ use crate::clock::wall_now;
 /// 1. The most trusted of the headers that say how long to wait: `grpc-retry-pushback-ms`,
 ///    `retry-after-ms`, `x-ms-retry-after-ms`, `x-amz-retry-after`, `Retry-After`, `X-Retry-After`,
 ///    `X-RateLimit-Retry-After`, `x-ratelimit-after`, `google.rpc.RetryInfo` in
-///    `grpc-status-details-bin`, the body. Of several lines of one header, the longest. A zero gives
+///    `grpc-status-details-bin`, the body. Of several lines of one header, the longest (under the profile
+///    `envoy-reset`, the first). A zero gives
 ///    way to a longer wait in a less trusted header, except for gRPC's pushback.
 /// 2. Else the latest reset among the limits that are exhausted.
 /// 3. Else what the [profile](Profile) knows.
@@ -68,15 +69,16 @@ use crate::clock::wall_now;
 /// or an ISO 8601 date. Numbers from 10⁹ on are seconds since the epoch, from 10¹² on milliseconds. An
 /// instant in the past is a wait of zero.
 ///
-/// An instant is measured from the response's own `Date` plus its `Age`, if readable, else from the
-/// local clock: local clocks are wrong by hours.
+/// An instant is measured from the response's own `Date` plus its `Age`, if readable and below 10⁹, else
+/// from the local clock: local clocks are wrong by hours.
 ///
 /// # Bounds
 ///
 /// Nothing panics on any input. Values longer than [`MAX_VALUE_LEN`](Self::MAX_VALUE_LEN) are ignored,
 /// no more than [`MAX_LIMITS`](Self::MAX_LIMITS) limits are kept (the first ones), and the work is
 /// linear in the size of the headers. What is more than fits is [saturated](Self::saturated). A
-/// response that says nothing costs one pass over the names of its headers and no allocation.
+/// response that says nothing costs one pass over the names of its headers, and no allocation but for
+/// what it may take to keep its `Date`.
 #[derive(Debug, Clone)]
 pub struct Signals {
     status: StatusCode,

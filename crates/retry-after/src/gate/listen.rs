@@ -83,7 +83,7 @@ impl<T> Listen<T> {
     }
 
     /// For how long a response closes the gate that says *too much* (see the [table](Self)), but no
-    /// time, or a time of zero or in the past. Default: 1 s (the base delay after throttling in version
+    /// time, or a time of zero or in the past (then for the [guard](Signals::guard) at least). Default: 1 s (the base delay after throttling in version
     /// 2.1 of the AWS retry specification). Zero: not at all; then something beside the gate must hold
     /// requests back that are repeated at once.
     #[must_use]
@@ -100,7 +100,8 @@ impl<T> Listen<T> {
         self.with(|ear| ear.acts_on_exhausted = true)
     }
 
-    /// A name for the event `rate_limit_hit`.
+    /// A name for the event `rate_limit_hit`. A hit that is heard in [trailers](Self#grpc-streams) has
+    /// none: they are judged by a function that knows nothing of the layer.
     #[must_use]
     pub fn name(self, name: impl Into<Arc<str>>) -> Self {
         self.with(|ear| ear.name = Some(name.into()))
@@ -176,13 +177,16 @@ impl Ear {
     /// For how long a response closes the gate that refuses a request, if it does.
     fn asked(&self, outcome: Outcome, status: StatusCode, signals: &Signals) -> Option<Duration> {
         let not_zero = |pause: &Duration| !pause.is_zero();
-        let wait = signals.wait();
-        let wait = wait.map(|wait| wait.saturating_add(signals.guard()));
+        let (wait, guard) = (signals.wait(), signals.guard());
+        let guarded = |wait: Duration| wait.saturating_add(guard);
         if outcome == Outcome::Throttled {
             let default = Some(self.default_pause).filter(not_zero);
-            return wait.filter(not_zero).or(default).or(wait);
+            let default = default.map(|pause| pause.max(guard));
+            let told = wait.filter(not_zero).map(guarded);
+            return told.or(default).or(wait);
         }
-        wait.filter(|_| signals.retry_after().is_some() || self.profile.throttles(status))
+        wait.map(guarded)
+            .filter(|_| signals.retry_after().is_some() || self.profile.throttles(status))
     }
 }
 

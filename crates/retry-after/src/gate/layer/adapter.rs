@@ -74,7 +74,8 @@ impl<L: Limiter, F, W, R, H> RetryAfterLayer<L, F, W, R, H> {
         }
     }
 
-    /// Names the gate in errors and events, for all who share it.
+    /// Names the gate in errors and events, for all who share it; but not in those `rate_limit_hit` that
+    /// are heard in [trailers](crate::Listen::name).
     #[must_use]
     pub fn name(self, name: impl Into<Arc<str>>) -> Self {
         let name = name.into();

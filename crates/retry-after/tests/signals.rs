@@ -616,6 +616,29 @@ mod bodies {
         );
     }
 
+    /// The first version made floats of numbers: a tiny one wasn't read for its exponent, nor one above
+    /// 2⁶⁴, and a huge one hid what else the body says.
+    #[test]
+    fn a_wait_of_any_size_is_read() {
+        for (number, wait) in [
+            ("0.000001", Duration::from_micros(1)),
+            ("1e-6", Duration::from_micros(1)),
+            ("1E+2", Duration::from_secs(100)),
+            ("64.570000000000000001", Duration::new(64, 570_000_001)),
+            ("1e999", Duration::MAX),
+        ] {
+            let told = read("generic", &format!(r#"{{"retry_after": {number}}}"#));
+            assert_eq!(told.wait(), Some(wait), "{number}");
+        }
+        for number in ["100000000000000000000", "1e20", "1e30"] {
+            let told = read("generic", &format!(r#"{{"retry_after": {number}}}"#));
+            assert!(told.over_cap(Signals::CAP), "{number}");
+        }
+        let spent = r#"{"retry_after": 1e999, "error": {"code": "insufficient_quota"}}"#;
+        assert_eq!(read("generic", spent).cause(), Some(Cause::Budget));
+        assert_eq!(read("generic", r#"{"retry_after": -5}"#).wait(), None);
+    }
+
     #[test]
     fn a_daily_quota_forbids_a_retry_unless_the_server_says_when() {
         let failure =
@@ -655,10 +678,14 @@ mod bodies {
 
     #[test]
     fn a_body_that_is_too_long_or_too_deep_says_nothing() {
+        const SPENT: &str = r#"{"code": "insufficient_quota"}"#;
         let padding = " ".repeat(Signals::MAX_BODY_LEN);
         assert!(read("generic", &format!(r#"{{"retry_after":1}}{padding}"#)).is_empty());
         assert!(read("generic", &"[".repeat(10_000)).is_empty());
         let deep = format!("{}{}", r#"{"error":"#.repeat(10_000), "}".repeat(10_000));
         assert!(read("generic", &deep).is_empty());
+        let at = |levels| format!("{}{SPENT}{}", "[".repeat(levels), "]".repeat(levels));
+        assert_eq!(read("generic", &at(30)).cause(), Some(Cause::Budget));
+        assert!(read("generic", &at(32)).is_empty());
     }
 }

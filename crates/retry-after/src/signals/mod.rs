@@ -156,7 +156,8 @@ impl Signals {
     /// Adds what a JSON body says: `google.rpc.RetryInfo`, `retry_after`, error codes that tell the
     /// [`Cause`], and a wait in the message if the profile knows the wording.
     ///
-    /// A body that isn't JSON, or is longer than [`MAX_BODY_LEN`](Self::MAX_BODY_LEN), says nothing.
+    /// A body that isn't JSON, or is longer than [`MAX_BODY_LEN`](Self::MAX_BODY_LEN), says nothing, and
+    /// nor does what lies deeper in it than 32 levels.
     #[cfg(feature = "json")]
     #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
     #[must_use]

@@ -103,12 +103,15 @@ impl Base {
     }
 
     fn read_number(&self, text: &[u8], unit: Unit) -> Option<Timed> {
-        let number = Decimal::parse(text)?;
+        Some(self.number(Decimal::parse(text)?, unit))
+    }
+
+    pub(crate) fn number(&self, number: Decimal<'_>, unit: Unit) -> Timed {
         let (as_seconds, as_millis) = (number.scaled_up(9), number.scaled_up(6));
-        Some(match unit {
+        match unit {
             Unit::BySize => self.sized(as_seconds, as_millis),
             Unit::Milliseconds => Timed::delay(as_millis, Form::Milliseconds),
-        })
+        }
     }
 
     /// Takes a whole number for seconds or milliseconds, from now or since the epoch.

@@ -11,8 +11,8 @@ const MAX_DEPTH: usize = 32;
 /// Its feature that keeps the digits changes what `Value` is for everybody in a build.
 #[derive(Debug)]
 pub(crate) enum Json {
-    Object(BTreeMap<String, Json>),
-    Array(Vec<Json>),
+    Object(BTreeMap<String, Self>),
+    Array(Vec<Self>),
     String(String),
     Number(String),
     /// `true`, `false`, `null`, or too deep.

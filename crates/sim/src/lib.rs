@@ -1,3 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 pub mod rivals;
+mod series;
+
+pub use self::series::Series;

@@ -2,19 +2,37 @@ use std::{ffi::OsString, time::Duration};
 
 use clap::{CommandFactory, Parser, error::ErrorKind, value_parser};
 use tower_throttle_sim::{
-    Config, Strategy,
+    Config, Scenario, Strategy,
     client::Load,
     run::{Change, What},
     server::Kind,
     wire::{Hint, Latency},
 };
 
+use crate::parse::{fraction, pair, seconds, steps};
+
 /// What to simulate: the arguments, checked against each other.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) config: Config,
+    pub(crate) task: Task,
     pub(crate) seeds: u64,
     pub(crate) json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Task {
+    /// Simulate what the arguments say.
+    Simulate,
+    /// Lay the figures of a world of somebody else's beside theirs.
+    Compare {
+        scenario: Scenario,
+        /// At this number of processes only.
+        processes: Option<u32>,
+        /// Beside the reference only this strategy.
+        strategy: Option<Strategy>,
+    },
 }
 
 impl Plan {
@@ -31,6 +49,7 @@ impl Plan {
             .map_err(|message| Args::command().error(ErrorKind::ValueValidation, message))?;
         Ok(Self {
             config: args.config(),
+            task: args.task(),
             seeds: args.seeds,
             json: args.json,
         })
@@ -89,18 +108,17 @@ struct Args {
     #[arg(long)]
     latency: Option<Latency>,
 
-    /// Clients
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    #[arg(value_parser = value_parser!(u32).range(1..=1000))]
-    clients: u32,
+    /// Clients [default: 10]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1000))]
+    clients: Option<u32>,
 
     /// Workers of each client [default: 8, or as many as it takes to saturate the server]
     #[arg(long, value_name = "K", value_parser = value_parser!(u32).range(1..=1000))]
     workers: Option<u32>,
 
-    /// What the clients do about the limit: see below
-    #[arg(long, value_name = "NAME", default_value = "token-bucket")]
-    strategy: Strategy,
+    /// What the clients do about the limit: see below [default: token-bucket]
+    #[arg(long, value_name = "NAME")]
+    strategy: Option<Strategy>,
 
     /// What the clients have to send: saturated, poisson:FRACTION (of the quota), bursty:FRACTION,
     /// on-off:WINDOWS, batch:QUOTAS or think:SECONDS
@@ -149,10 +167,20 @@ struct Args {
     #[arg(long, value_name = "SECONDS:FACTOR", value_parser = pair::<f64, f64>)]
     latency_step: Vec<(f64, f64)>,
 
+    /// Simulates a world of the stkai SDK's simulation, rqc or agent, and prints the figures beside those
+    /// that are known; --clients and --strategy pick some of them
+    #[arg(long, value_name = "NAME", conflicts_with_all = WORLD)]
+    scenario: Option<Scenario>,
+
     /// Print the figures as JSON instead of the table
     #[arg(long)]
     json: bool,
 }
+
+/// What a scenario settles.
+const WORLD: [&str; 10] = [
+    "server", "quota", "window", "hint", "latency", "workers", "load", "rogue", "windows", "warmup",
+];
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 done, 1 failed, 2 bad arguments.";
@@ -167,13 +195,32 @@ impl Args {
             ));
         }
         let leaving: u32 = self.leave.iter().map(|&(_, clients)| clients).sum();
-        if leaving > self.clients {
+        if leaving > self.clients() {
             return Err(format!(
                 "--leave takes {leaving} clients away, and --clients is {}",
-                self.clients
+                self.clients()
             ));
         }
         Ok(())
+    }
+
+    fn task(&self) -> Task {
+        match self.scenario {
+            None => Task::Simulate,
+            Some(scenario) => Task::Compare {
+                scenario,
+                processes: self.clients,
+                strategy: self.strategy,
+            },
+        }
+    }
+
+    fn clients(&self) -> u32 {
+        self.clients.unwrap_or(10)
+    }
+
+    fn strategy(&self) -> Strategy {
+        self.strategy.unwrap_or_default()
     }
 
     fn config(&self) -> Config {
@@ -183,7 +230,7 @@ impl Args {
             window: self.window,
             hint: self.hint,
             latency: self.latency,
-            clients: self.clients,
+            clients: self.clients(),
             workers: self.workers,
             load: self.load,
             rogue: self.rogue,
@@ -191,7 +238,7 @@ impl Args {
             windows: self.windows,
             warmup: self.warmup,
             changes: self.changes(),
-            ..Config::new(self.strategy)
+            ..Config::new(self.strategy())
         }
     }
 
@@ -208,58 +255,5 @@ impl Args {
             .chain(capacity)
             .chain(latency)
             .collect()
-    }
-}
-
-/// `unit`: how many seconds the number before the colon counts.
-fn steps<T: Copy>(
-    steps: &[(f64, T)],
-    unit: f64,
-    what: fn(T) -> What,
-) -> impl Iterator<Item = Change> {
-    steps.iter().map(move |&(at, value)| Change {
-        at: Duration::from_secs_f64(at * unit),
-        what: what(value),
-    })
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let number = number(text, 0.1, 86_400.0)?;
-    Ok(Duration::from_secs_f64(number))
-}
-
-fn fraction(text: &str) -> Result<f64, String> {
-    number(text, 0.001, 1000.0)
-}
-
-fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {
-    let number = text.parse().ok();
-    let number = number.filter(|number| (least..=most).contains(number));
-    number.ok_or_else(|| format!("must be a number from {least} to {most}"))
-}
-
-/// Two numbers with a colon between them; neither is negative.
-fn pair<A: Number, B: Number>(text: &str) -> Result<(A, B), String> {
-    let pair = text
-        .split_once(':')
-        .and_then(|(first, second)| Some((A::read(first)?, B::read(second)?)));
-    pair.ok_or_else(|| "must be two numbers with a colon between them".to_owned())
-}
-
-trait Number: Sized {
-    fn read(text: &str) -> Option<Self>;
-}
-
-impl Number for u32 {
-    fn read(text: &str) -> Option<Self> {
-        text.parse()
-            .ok()
-            .filter(|number| (1..=1_000_000).contains(number))
-    }
-}
-
-impl Number for f64 {
-    fn read(text: &str) -> Option<Self> {
-        number(text, 0.0, 1e6).ok()
     }
 }

@@ -9,6 +9,8 @@
 //! ```
 
 mod args;
+mod compare;
+mod parse;
 mod progress;
 mod table;
 
@@ -18,12 +20,15 @@ use std::{
 };
 
 use tower_throttle_core::BoxError;
-use tower_throttle_sim::{Config, Figures, Summary, each_seed};
+use tower_throttle_sim::{Config, Figures, Strategy, Summary, each_seed};
 
-use crate::{args::Plan, progress::Progress};
+use crate::{
+    args::{Plan, Task},
+    progress::Progress,
+};
 
 fn main() -> ExitCode {
-    match simulate(&Plan::from_command_line()) {
+    match run(&Plan::from_command_line()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -32,15 +37,33 @@ fn main() -> ExitCode {
     }
 }
 
-fn simulate(plan: &Plan) -> Result<(), BoxError> {
-    let summary = sum_up(&plan.config, plan.seeds);
-    let text = if plan.json {
-        serde_json::to_string_pretty(&summary)?
-    } else {
-        table::of(plan, &summary)
+fn run(plan: &Plan) -> Result<(), BoxError> {
+    let text = match &plan.task {
+        Task::Simulate => simulate(plan)?,
+        Task::Compare {
+            scenario,
+            processes,
+            strategy,
+        } => {
+            let ours = strategy.map_or_else(Strategy::ours, |strategy| vec![strategy]);
+            let comparisons = compare::compare(*scenario, *processes, &ours, plan.seeds);
+            if plan.json {
+                serde_json::to_string_pretty(&comparisons)?
+            } else {
+                table::beside(&comparisons)
+            }
+        }
     };
     writeln!(io::stdout(), "{text}")?;
     Ok(())
+}
+
+fn simulate(plan: &Plan) -> Result<String, BoxError> {
+    let summary = sum_up(&plan.config, plan.seeds);
+    if plan.json {
+        return Ok(serde_json::to_string_pretty(&summary)?);
+    }
+    Ok(table::of(plan, &summary))
 }
 
 /// Runs all seeds, and shows how far it is.

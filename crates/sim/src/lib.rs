@@ -4,6 +4,7 @@ pub mod client;
 pub mod report;
 pub mod rivals;
 pub mod run;
+pub mod scenario;
 mod series;
 pub mod server;
 pub mod strategy;
@@ -12,6 +13,7 @@ pub mod wire;
 pub use self::{
     report::{Figures, Summary},
     run::{Config, Run, each_seed, run},
+    scenario::Scenario,
     series::Series,
     strategy::Strategy,
 };

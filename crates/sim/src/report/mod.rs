@@ -5,6 +5,7 @@ mod rolling;
 mod statistics;
 mod summary;
 
+pub(crate) use self::statistics::ratio;
 pub use self::{
     figures::Figures,
     statistics::{jain, percentile},

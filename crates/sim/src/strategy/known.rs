@@ -1,6 +1,6 @@
 //! The table of strategies.
 
-use super::{Caller, Seat, ours, peers};
+use super::{Caller, Seat, ours as suite, peers};
 use crate::{rivals::stkai::Preset, wire::Wire};
 
 /// A line of the table.
@@ -10,6 +10,8 @@ pub(super) struct Known {
     /// What number follows the name, if one does.
     pub(super) takes: Option<&'static str>,
     pub(super) about: &'static str,
+    /// Whether it is of this suite.
+    pub(super) ours: bool,
     pub(super) stack: fn(&Seat, Wire, u32) -> Caller,
 }
 
@@ -18,7 +20,16 @@ const fn known(name: &'static str, about: &'static str, stack: Stack) -> Known {
         name,
         takes: None,
         about,
+        ours: false,
         stack,
+    }
+}
+
+const fn ours(name: &'static str, about: &'static str, stack: Stack) -> Known {
+    let known = known(name, about, stack);
+    Known {
+        ours: true,
+        ..known
     }
 }
 
@@ -29,10 +40,10 @@ pub(super) const BARE: Known = known("bare", "no layers", |_, wire, _| Caller::n
 
 /// Every strategy there is: ours, then what others do.
 pub(super) const KNOWN: &[Known] = &[
-    known(
+    ours(
         "token-bucket",
         "our token bucket in each client, told the whole quota",
-        |seat, wire, _| ours::token_bucket(seat, wire),
+        |seat, wire, _| suite::token_bucket(seat, wire),
     ),
     known(
         "none",
@@ -61,6 +72,11 @@ pub(super) const KNOWN: &[Known] = &[
         "stkai-sdk:none",
         "the stkai SDK's retries, and no limiter",
         |seat, wire, _| peers::stkai_retry(seat, wire),
+    ),
+    known(
+        "stkai-sdk:token-bucket",
+        "the stkai SDK's token bucket, told a third of the quota",
+        |seat, wire, _| peers::stkai_bucket(seat, wire),
     ),
     known(
         "stkai-sdk:conservative",
@@ -120,6 +136,7 @@ pub(super) const KNOWN: &[Known] = &[
         name: "fixed",
         takes: Some("LIMIT"),
         about: "always at most so many in flight",
+        ours: false,
         stack: peers::fixed,
     },
 ];

@@ -69,12 +69,29 @@ impl Strategy {
         (self.kind.stack)(seat, wire, self.argument)
     }
 
+    /// What this suite has: what it recommends comes first.
+    #[must_use]
+    pub fn ours() -> Vec<Self> {
+        let ours = KNOWN.iter().filter(|known| known.ours);
+        ours.map(|kind| Self { kind, argument: 0 }).collect()
+    }
+
     /// The names of all strategies, each with what it is.
     pub fn all() -> impl Iterator<Item = (String, &'static str)> {
         KNOWN.iter().map(|known| match known.takes {
             Some(argument) => (format!("{}:{argument}", known.name), known.about),
             None => (known.name.to_owned(), known.about),
         })
+    }
+}
+
+/// What this suite recommends.
+impl Default for Strategy {
+    fn default() -> Self {
+        Self {
+            kind: &KNOWN[0],
+            argument: 0,
+        }
     }
 }
 

@@ -53,6 +53,22 @@ pub(super) fn stkai_sdk(seat: &Seat, preset: Preset, wire: Wire) -> Caller {
     repeat(seat, Caller::new(scramble), StkaiRetry)
 }
 
+/// Its token bucket, which is its adaptive one that doesn't adapt.
+pub(super) fn stkai_bucket(seat: &Seat, wire: Wire) -> Caller {
+    let preset = Preset {
+        max_wait: Duration::from_secs(45),
+        floor: 1.0,
+        penalty: 0.0,
+        recovery: 0.0,
+        ..Preset::BALANCED
+    };
+    let third = Seat {
+        quota: (seat.quota / 3).max(1),
+        ..*seat
+    };
+    stkai_sdk(&third, preset, wire)
+}
+
 /// The SDK without its limiter.
 pub(super) fn stkai_retry(seat: &Seat, wire: Wire) -> Caller {
     repeat(seat, Caller::new(wire), StkaiRetry)

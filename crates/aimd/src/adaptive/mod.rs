@@ -1,0 +1,306 @@
+//! The adaptive law.
+
+mod cubic;
+mod epoch;
+mod settings;
+
+use std::time::{Duration, Instant};
+
+use tower_throttle_core::{Invalid, Outcome};
+use tower_throttle_token_bucket::Rate;
+
+use self::{cubic::Cubic, epoch::Epoch, settings::Settings};
+use crate::{
+    Cause, Change, Ended, Law, Sent,
+    pause::pause,
+    random::Random,
+    sends::Sends,
+    time::{FASTEST, interval, later, seconds},
+};
+
+/// How far the rate falls at the first refusal of all, as a share: β₀.
+const FIRST_CUT: f64 = 0.1;
+
+/// What is left of the rate at each further refusal, until requests are accepted again.
+const NEXT_CUT: f64 = 0.7;
+
+/// How far above `max_rate` the law may probe. A server may allow a little more than it says, and
+/// a share of nothing can't be found without asking.
+const HEADROOM: f64 = 1.05;
+
+/// The rate may not exceed the rate in use by more than this factor while that is not tried out.
+const UNUSED_GROWTH: f64 = 3.0;
+
+/// The adaptive law.
+#[derive(Debug, Clone)]
+pub struct Adaptive {
+    settings: Settings,
+    random: Random,
+    sends: Sends,
+    started: Option<Instant>,
+    growth: Growth,
+    /// The congestion that isn't over yet.
+    epoch: Option<Epoch>,
+    last_cut: Option<Instant>,
+    /// How far the next cut goes: β.
+    cut: f64,
+    paused_until: Option<Instant>,
+    change: Option<Change>,
+}
+
+/// How the rate grows while nothing is refused.
+#[derive(Debug, Clone, Copy)]
+enum Growth {
+    Doubling,
+    Cubic(Cubic),
+}
+
+/// Settings. A law that has begun must not be changed: it is to begin again.
+impl Adaptive {
+    /// Knows nothing yet: a window of 10 s, and no limits.
+    #[must_use]
+    pub fn new() -> Self {
+        let settings = Settings::default();
+        Self {
+            sends: Sends::new(settings.window),
+            settings,
+            random: Random::default(),
+            started: None,
+            growth: Growth::Doubling,
+            epoch: None,
+            last_cut: None,
+            cut: FIRST_CUT,
+            paused_until: None,
+            change: None,
+        }
+    }
+
+    /// The time in which the server counts requests. Default: 10 s.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero. Use [`try_window`](Self::try_window) for values from outside.
+    #[must_use]
+    #[track_caller]
+    pub fn window(self, window: Duration) -> Self {
+        self.try_window(window).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// As [`window`](Self::window), for values from outside.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] if it is zero.
+    pub fn try_window(self, window: Duration) -> Result<Self, Invalid> {
+        let settings = self.settings.window(window)?;
+        Ok(Self {
+            sends: Sends::new(settings.window),
+            settings,
+            ..self
+        })
+    }
+
+    /// The most that the server allows to all its clients together, if that is known. Default: it
+    /// isn't.
+    ///
+    /// # Panics
+    ///
+    /// If it is below `min_rate`. Use [`try_max_rate`](Self::try_max_rate) for values from outside.
+    #[must_use]
+    #[track_caller]
+    pub fn max_rate(self, rate: Rate) -> Self {
+        self.try_max_rate(rate).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// As [`max_rate`](Self::max_rate), for values from outside.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] if it is below `min_rate`.
+    pub fn try_max_rate(self, rate: Rate) -> Result<Self, Invalid> {
+        let settings = self.settings.max_rate(rate)?;
+        Ok(Self { settings, ..self })
+    }
+
+    /// The rate never falls below this. Default: one request in ten windows.
+    ///
+    /// # Panics
+    ///
+    /// If it is above `max_rate`. Use [`try_min_rate`](Self::try_min_rate) for values from outside.
+    #[must_use]
+    #[track_caller]
+    pub fn min_rate(self, rate: Rate) -> Self {
+        self.try_min_rate(rate).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// As [`min_rate`](Self::min_rate), for values from outside.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] if it is above `max_rate`.
+    pub fn try_min_rate(self, rate: Rate) -> Result<Self, Invalid> {
+        let settings = self.settings.min_rate(rate)?;
+        Ok(Self { settings, ..self })
+    }
+
+    /// Draws the same numbers in each run. Default: the next stream of this process, by host name and
+    /// process id; see [`Generator`](tower_throttle_jitter::Generator).
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        Self {
+            random: Random::new(Some(seed)),
+            ..self
+        }
+    }
+}
+
+impl Default for Adaptive {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Law for Adaptive {
+    fn begin(&mut self, now: Instant) {
+        self.started = Some(now);
+        let phase = self.random.split().part_of(interval(self.rate(now)));
+        self.paused_until = Some(later(now, phase));
+    }
+
+    fn rate(&self, now: Instant) -> f64 {
+        let rate = match (self.epoch, self.growth) {
+            (Some(epoch), _) => epoch.rate,
+            (None, Growth::Doubling) => self.doubled(now),
+            (None, Growth::Cubic(cubic)) => self.regrown(cubic, now),
+        };
+        self.settings.bound(rate)
+    }
+
+    fn paused_until(&self) -> Option<Instant> {
+        self.paused_until
+    }
+
+    fn resume(&mut self) {
+        self.paused_until = None;
+    }
+
+    fn sent(&mut self, sent: Sent) {
+        self.sends.add(sent.at, sent.tokens);
+    }
+
+    fn unsent(&mut self, sent: Sent) {
+        self.sends.remove(sent.at, sent.tokens);
+    }
+
+    fn ended(&mut self, ended: Ended) {
+        match ended.outcome {
+            Outcome::Throttled => self.throttled(ended),
+            Outcome::Succeeded => self.accepted(ended.sent.at, ended.now),
+            Outcome::Failed | Outcome::Ignored => {}
+        }
+    }
+
+    fn change(&mut self) -> Option<Change> {
+        self.change.take()
+    }
+}
+
+/// What is heard.
+impl Adaptive {
+    fn throttled(&mut self, ended: Ended) {
+        let (sent, now) = (ended.sent, ended.now);
+        self.sends.remove(sent.at, sent.tokens);
+        // It was on its way when the rate was cut: that it is refused is no news.
+        if self.last_cut.is_some_and(|cut| sent.at <= cut) {
+            return;
+        }
+        let old = self.rate(now);
+        let epoch = match self.epoch {
+            Some(epoch) => epoch.refused_again(self.settings.bound(epoch.rate * NEXT_CUT)),
+            None => self.congestion(old, now),
+        };
+        self.epoch = Some(epoch);
+        self.last_cut = Some(now);
+        self.hold_back(epoch, old, ended);
+    }
+
+    /// The beginning of an epoch: what can be learnt from it is there now.
+    fn congestion(&self, rate: f64, now: Instant) -> Epoch {
+        let span = self.span(rate, now);
+        Epoch {
+            began: now,
+            rate_before: rate,
+            delivered: self.sends.rate(span, now),
+            span,
+            rate: self.settings.bound(rate * (1.0 - self.cut)),
+            refusals: 1,
+        }
+    }
+
+    fn hold_back(&mut self, epoch: Epoch, old: f64, ended: Ended) {
+        let window = self.settings.window;
+        let (count, asked) = (epoch.refusals, ended.retry_after);
+        let pause = pause(count, epoch.rate, window, asked, &mut self.random);
+        self.paused_until = self.paused_until.max(Some(later(ended.now, pause)));
+        self.change = Some(Change {
+            old,
+            new: epoch.rate,
+            cause: epoch.cause(),
+            pause: Some(pause),
+        });
+    }
+
+    fn accepted(&mut self, sent: Instant, now: Instant) {
+        let Some(epoch) = self.epoch.filter(|epoch| sent > epoch.began) else {
+            return;
+        };
+        let spread = self.random.between(0.85, 1.15);
+        let cubic = Cubic::after(&epoch, spread, now);
+        let old = self.rate(now);
+        self.epoch = None;
+        self.cut = cubic.cut();
+        self.growth = Growth::Cubic(cubic);
+        self.change = Some(Change {
+            old,
+            new: self.rate(now),
+            cause: Cause::Accepted,
+            pause: None,
+        });
+    }
+}
+
+/// How the rate grows.
+impl Adaptive {
+    fn doubled(&self, now: Instant) -> f64 {
+        let start = self.settings.start_rate();
+        let doublings = self.age(now).as_secs_f64() / self.settings.doubling().as_secs_f64();
+        let rate = (start * doublings.exp2()).min(FASTEST);
+        rate.min(self.tried_out(rate, now))
+    }
+
+    fn regrown(&self, cubic: Cubic, now: Instant) -> f64 {
+        let rate = cubic.rate(now).min(FASTEST);
+        if rate <= cubic.plateau() {
+            return rate;
+        }
+        rate.min(self.tried_out(rate, now).max(cubic.plateau()))
+    }
+
+    /// As fast as the rate may be by what is in use of it.
+    fn tried_out(&self, rate: f64, now: Instant) -> f64 {
+        let used = self.sends.rate(self.span(rate, now), now);
+        UNUSED_GROWTH * used + self.settings.start_rate()
+    }
+
+    /// The time over which sends are counted: H. A window, or ten requests if that is longer; but not
+    /// longer than there is anything to count.
+    fn span(&self, rate: f64, now: Instant) -> Duration {
+        let settled = self.settings.window.max(seconds(10.0 / rate));
+        settled.min(self.age(now).saturating_add(interval(rate)))
+    }
+
+    fn age(&self, now: Instant) -> Duration {
+        let started = self.started.unwrap_or(now);
+        now.saturating_duration_since(started)
+    }
+}

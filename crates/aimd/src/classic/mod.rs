@@ -1,0 +1,290 @@
+//! The classic law: additive increase, multiplicative decrease.
+
+mod settings;
+mod steps;
+
+use std::time::{Duration, Instant};
+
+use tower_throttle_core::{Invalid, Outcome};
+use tower_throttle_token_bucket::Rate;
+
+pub(crate) use self::settings::Preset;
+use self::settings::{Settings, Steps, share, share_or_all};
+pub use self::steps::{decrease, increase};
+use crate::{
+    Cause, Change, Ended, Law, Sent,
+    pause::pause,
+    random::Random,
+    time::{interval, later, seconds},
+};
+
+/// The steps are spread by this much to either side, as in the original.
+const JITTER: f64 = 0.2;
+
+/// A send counts as delayed by the rate if it follows the one before within this many intervals.
+const PROMPT: f64 = 1.25;
+
+/// The classic law.
+#[derive(Debug, Clone)]
+pub struct Aimd {
+    settings: Settings,
+    random: Random,
+    /// The limit as it is now, in tokens per period of `max_rate`.
+    effective: f64,
+    last_cut: Option<Instant>,
+    last_sent: Option<Instant>,
+    /// For how long the rate has been used since the last step.
+    used: Duration,
+    /// Of requests that were sent after the last cut, since the last success.
+    refusals: u32,
+    paused_until: Option<Instant>,
+    change: Option<Change>,
+}
+
+impl Aimd {
+    /// The same as [`balanced`](Self::balanced).
+    #[must_use]
+    pub fn new(max_rate: Rate) -> Self {
+        Self::balanced(max_rate)
+    }
+
+    /// Loses half at a cut, recovers slowly, and goes down to a twentieth.
+    #[must_use]
+    pub fn conservative(max_rate: Rate) -> Self {
+        Self::preset(max_rate, Preset::CONSERVATIVE)
+    }
+
+    /// Loses 30 % at a cut, and goes down to a tenth.
+    #[must_use]
+    pub fn balanced(max_rate: Rate) -> Self {
+        Self::preset(max_rate, Preset::BALANCED)
+    }
+
+    /// Loses 15 % at a cut, recovers fast, and goes down to 30 %.
+    #[must_use]
+    pub fn optimistic(max_rate: Rate) -> Self {
+        Self::preset(max_rate, Preset::OPTIMISTIC)
+    }
+
+    pub(crate) fn preset(max_rate: Rate, preset: Preset) -> Self {
+        let settings = Settings::new(max_rate, preset);
+        Self {
+            effective: settings.max(),
+            settings,
+            random: Random::default(),
+            last_cut: None,
+            last_sent: None,
+            used: Duration::ZERO,
+            refusals: 0,
+            paused_until: None,
+            change: None,
+        }
+    }
+
+    /// How much of the rate is lost at a cut, as a share. Default: 0.3.
+    ///
+    /// # Panics
+    ///
+    /// Unless `0 < penalty < 1`. Use [`try_penalty`](Self::try_penalty) for values from outside.
+    #[must_use]
+    #[track_caller]
+    pub fn penalty(self, penalty: f64) -> Self {
+        self.try_penalty(penalty).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// As [`penalty`](Self::penalty), for values from outside.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] unless `0 < penalty < 1`.
+    pub fn try_penalty(self, penalty: f64) -> Result<Self, Invalid> {
+        let penalty = share("penalty", penalty)?;
+        Ok(self.with(|settings| settings.penalty = penalty))
+    }
+
+    /// How much the rate grows in each period of `max_rate` in which it is used, as a share of
+    /// `max_rate`. Default: 0.05.
+    ///
+    /// # Panics
+    ///
+    /// Unless `0 < recovery < 1`. Use [`try_recovery`](Self::try_recovery) for values from outside.
+    #[must_use]
+    #[track_caller]
+    pub fn recovery(self, recovery: f64) -> Self {
+        self.try_recovery(recovery)
+            .unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// As [`recovery`](Self::recovery), for values from outside.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] unless `0 < recovery < 1`.
+    pub fn try_recovery(self, recovery: f64) -> Result<Self, Invalid> {
+        let recovery = share("recovery", recovery)?;
+        Ok(self.with(|settings| settings.recovery = recovery))
+    }
+
+    /// The rate never falls below this share of `max_rate`. Default: 0.1.
+    ///
+    /// # Panics
+    ///
+    /// Unless `0 < floor ≤ 1`. Use [`try_floor`](Self::try_floor) for values from outside.
+    #[must_use]
+    #[track_caller]
+    pub fn floor(self, floor: f64) -> Self {
+        self.try_floor(floor).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// As [`floor`](Self::floor), for values from outside.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] unless `0 < floor ≤ 1`.
+    pub fn try_floor(self, floor: f64) -> Result<Self, Invalid> {
+        let floor = share_or_all("floor", floor)?;
+        Ok(self.with(|settings| settings.floor = floor))
+    }
+
+    /// Steps down for each 429 and up for each success, with a bucket as large as the limit that is
+    /// full at the start: as published. Default: see the [module](self).
+    #[must_use]
+    pub fn per_response(self) -> Self {
+        self.with(|settings| settings.steps = Steps::PerResponse)
+    }
+
+    /// Draws the same numbers in each run. Default: the next stream of this process, by host name and
+    /// process id; see [`Generator`](tower_throttle_jitter::Generator).
+    #[must_use]
+    pub fn seed(self, seed: u64) -> Self {
+        let random = Random::new(Some(seed));
+        Self { random, ..self }
+    }
+
+    /// The limit as it is now: tokens per period of `max_rate`.
+    #[must_use]
+    pub const fn effective(&self) -> f64 {
+        self.effective
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.settings);
+        self
+    }
+}
+
+impl Law for Aimd {
+    fn begin(&mut self, now: Instant) {
+        if self.settings.steps == Steps::PerTime {
+            let phase = self.random.split().part_of(interval(self.per_second()));
+            self.paused_until = Some(later(now, phase));
+        }
+    }
+
+    fn rate(&self, _now: Instant) -> f64 {
+        self.per_second()
+    }
+
+    fn burst(&self) -> u32 {
+        match self.settings.steps {
+            Steps::PerTime => 1,
+            Steps::PerResponse => whole(self.effective),
+        }
+    }
+
+    fn paused_until(&self) -> Option<Instant> {
+        self.paused_until
+    }
+
+    fn resume(&mut self) {
+        self.paused_until = None;
+    }
+
+    fn sent(&mut self, sent: Sent) {
+        let gap = self
+            .last_sent
+            .map(|last| sent.at.saturating_duration_since(last));
+        let prompt = seconds(PROMPT / self.per_second());
+        let used = gap.filter(|gap| *gap <= prompt).unwrap_or_default();
+        self.used = self.used.saturating_add(used);
+        self.last_sent = self.last_sent.max(Some(sent.at));
+    }
+
+    fn unsent(&mut self, _sent: Sent) {}
+
+    fn ended(&mut self, ended: Ended) {
+        let is_fresh = self.last_cut.is_none_or(|cut| ended.sent.at > cut);
+        match (ended.outcome, self.settings.steps) {
+            (Outcome::Throttled, Steps::PerResponse) => self.cut(ended.now),
+            (Outcome::Succeeded, Steps::PerResponse) => self.grow(1.0),
+            (Outcome::Throttled, Steps::PerTime) if is_fresh => self.refused(ended),
+            (Outcome::Succeeded, Steps::PerTime) if is_fresh => self.accepted(),
+            (Outcome::Throttled | Outcome::Failed, Steps::PerTime) => self.used = Duration::ZERO,
+            _ => {}
+        }
+    }
+
+    fn change(&mut self) -> Option<Change> {
+        self.change.take()
+    }
+}
+
+impl Aimd {
+    fn refused(&mut self, ended: Ended) {
+        self.refusals = self.refusals.saturating_add(1);
+        self.cut(ended.now);
+        let (period, asked) = (self.settings.max_rate.period(), ended.retry_after);
+        let rate = self.per_second();
+        let pause = pause(self.refusals, rate, period, asked, &mut self.random);
+        self.paused_until = self.paused_until.max(Some(later(ended.now, pause)));
+        self.change = self.change.map(|change| Change {
+            pause: Some(pause),
+            ..change
+        });
+    }
+
+    fn accepted(&mut self) {
+        let period = self.settings.max_rate.period();
+        let used = std::mem::take(&mut self.used).min(period);
+        self.refusals = 0;
+        self.grow(used.as_secs_f64() / period.as_secs_f64());
+    }
+
+    fn cut(&mut self, now: Instant) {
+        let Settings { penalty, floor, .. } = self.settings;
+        let (old, jitter) = (self.per_second(), self.jitter());
+        self.effective = decrease(self.effective, self.settings.max(), penalty, floor, jitter);
+        self.used = Duration::ZERO;
+        self.last_cut = self.last_cut.max(Some(now));
+        self.change = Some(Change {
+            old,
+            new: self.per_second(),
+            cause: Cause::Throttled,
+            pause: None,
+        });
+    }
+
+    fn grow(&mut self, steps: f64) {
+        let recovery = self.settings.recovery * steps;
+        let jitter = self.jitter();
+        self.effective = increase(self.effective, self.settings.max(), recovery, jitter);
+    }
+
+    fn jitter(&mut self) -> f64 {
+        self.random.between(1.0 - JITTER, 1.0 + JITTER)
+    }
+
+    fn per_second(&self) -> f64 {
+        self.effective / self.settings.max_rate.period().as_secs_f64()
+    }
+}
+
+/// The tokens of a bucket that must hold one at least.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is at most the number of events of a rate, and the cast saturates"
+)]
+fn whole(effective: f64) -> u32 {
+    (effective as u32).max(1)
+}

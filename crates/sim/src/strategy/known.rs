@@ -1,5 +1,7 @@
 //! The table of strategies.
 
+use tower_throttle_aimd::AimdLayer;
+
 use super::{Caller, Seat, ours as suite, peers};
 use crate::{rivals::stkai::Preset, wire::Wire};
 
@@ -41,6 +43,26 @@ pub(super) const BARE: Known = known("bare", "no layers", |_, wire, _| Caller::n
 /// Every strategy there is: ours, then what others do.
 pub(super) const KNOWN: &[Known] = &[
     ours(
+        "adaptive",
+        "our recommended law, told the quota and the window, but not how many clients there are",
+        |seat, wire, _| suite::adaptive(seat, wire),
+    ),
+    ours(
+        "aimd:conservative",
+        "our classic AIMD, told the same: halves on a 429",
+        |seat, wire, _| suite::aimd(seat, AimdLayer::conservative(seat.rate), wire),
+    ),
+    ours(
+        "aimd:balanced",
+        "the same: takes 30 % off",
+        |seat, wire, _| suite::aimd(seat, AimdLayer::balanced(seat.rate), wire),
+    ),
+    ours(
+        "aimd:optimistic",
+        "the same: takes 15 % off",
+        |seat, wire, _| suite::aimd(seat, AimdLayer::optimistic(seat.rate), wire),
+    ),
+    ours(
         "token-bucket",
         "our token bucket in each client, told the whole quota",
         |seat, wire, _| suite::token_bucket(seat, wire),
@@ -74,13 +96,8 @@ pub(super) const KNOWN: &[Known] = &[
         |seat, wire, _| peers::stkai_retry(seat, wire),
     ),
     known(
-        "stkai-sdk:token-bucket",
-        "the stkai SDK's token bucket, told a third of the quota",
-        |seat, wire, _| peers::stkai_bucket(seat, wire),
-    ),
-    known(
         "stkai-sdk:conservative",
-        "the stkai SDK as it is: told the whole quota, waits without a line, gives up in time",
+        "the stkai SDK as it is: told 100 per window, waits without a line, gives up in time",
         |seat, wire, _| peers::stkai_sdk(seat, Preset::CONSERVATIVE, wire),
     ),
     known("stkai-sdk:balanced", "the same", |seat, wire, _| {

@@ -1,6 +1,9 @@
 //! The layers of this suite, as its users stack them.
 
+use std::time::Duration;
+
 use tower::ServiceBuilder;
+use tower_throttle_aimd::{AdaptiveLayer, AimdLayer, Law, PacedLayer};
 use tower_throttle_retry_after::RetryLayer;
 use tower_throttle_token_bucket::TokenBucketLayer;
 
@@ -21,6 +24,29 @@ pub(super) fn token_bucket(seat: &Seat, wire: Wire) -> Caller {
     let stack = ServiceBuilder::new()
         .layer(retry(seat))
         .layer(bucket)
+        .service(wire);
+    Caller::new(stack)
+}
+
+/// Finds its share by itself.
+pub(super) fn adaptive(seat: &Seat, wire: Wire) -> Caller {
+    let layer = AdaptiveLayer::new()
+        .window(seat.window)
+        .max_rate(seat.rate)
+        .seed(seat.seed);
+    paced(seat, layer, wire)
+}
+
+/// Finds it the classic way.
+pub(super) fn aimd(seat: &Seat, layer: AimdLayer, wire: Wire) -> Caller {
+    paced(seat, layer.seed(seat.seed), wire)
+}
+
+/// Whatever a layer's own limit on waiting is, here the user's counts: by default there is none.
+fn paced<L: Law>(seat: &Seat, layer: PacedLayer<L>, wire: Wire) -> Caller {
+    let stack = ServiceBuilder::new()
+        .layer(retry(seat))
+        .layer(layer.max_wait(seat.max_wait.unwrap_or(Duration::MAX)))
         .service(wire);
     Caller::new(stack)
 }

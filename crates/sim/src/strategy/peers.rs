@@ -46,27 +46,11 @@ pub(super) fn stkai(seat: &Seat, preset: Preset, wire: Wire) -> Caller {
     limited(seat, valid(stkai), wire, Doubling::default())
 }
 
-/// Told the whole quota; waits and retries as the SDK does.
+/// Told 100 per window, which is the SDK's default; waits and retries as the SDK does.
 pub(super) fn stkai_sdk(seat: &Seat, preset: Preset, wire: Wire) -> Caller {
-    let stkai = Stkai::new(preset, seat.quota, seat.window, now(), seat.generator(1));
+    let stkai = Stkai::new(preset, 100, seat.window, now(), seat.generator(1));
     let scramble = Scramble::new(Caller::new(wire), valid(stkai), Some(preset.max_wait));
     repeat(seat, Caller::new(scramble), StkaiRetry)
-}
-
-/// Its token bucket, which is its adaptive one that doesn't adapt.
-pub(super) fn stkai_bucket(seat: &Seat, wire: Wire) -> Caller {
-    let preset = Preset {
-        max_wait: Duration::from_secs(45),
-        floor: 1.0,
-        penalty: 0.0,
-        recovery: 0.0,
-        ..Preset::BALANCED
-    };
-    let third = Seat {
-        quota: (seat.quota / 3).max(1),
-        ..*seat
-    };
-    stkai_sdk(&third, preset, wire)
 }
 
 /// The SDK without its limiter.

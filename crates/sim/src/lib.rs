@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod plot;
 pub mod rivals;
 mod series;
 

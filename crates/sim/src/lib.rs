@@ -1,7 +1,18 @@
 #![doc = include_str!("../README.md")]
 
+pub mod client;
 pub mod plot;
+pub mod report;
 pub mod rivals;
+pub mod run;
 mod series;
+pub mod server;
+pub mod strategy;
+pub mod wire;
 
-pub use self::series::Series;
+pub use self::{
+    report::{Figures, Summary},
+    run::{Config, Run, each_seed, run},
+    series::Series,
+    strategy::Strategy,
+};

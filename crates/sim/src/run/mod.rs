@@ -1,0 +1,60 @@
+//! One run: a server, its clients, and what became of them, in virtual time.
+
+mod config;
+mod many;
+mod world;
+
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+
+use self::world::World;
+pub use self::{
+    config::{Change, Config, What},
+    many::each_seed,
+};
+use crate::{Series, client::Request};
+
+/// What became of everything.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// What the server answered, when, and to whom.
+    pub series: Series,
+    /// Every request that ended, in the order of their ends; those that ended after the run included.
+    pub requests: Vec<Request>,
+    /// Requests that never ended. There must be none.
+    pub lost: u32,
+}
+
+/// Simulates one run. The same seed gives the same run.
+///
+/// `progress` is called at the end of every window, with its number.
+///
+/// # Panics
+///
+/// If the operating system denies a runtime, which needs next to nothing.
+#[must_use]
+pub fn run(config: &Config, seed: u64, progress: impl Fn(u32)) -> Run {
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without I/O needs nothing from the system");
+    runtime.block_on(async {
+        let mut world = World::create(config, seed);
+        world.live(&progress).await;
+        world.drain(config.length() * PATIENCE).await;
+        world.end()
+    })
+}
+
+/// What is still waiting when the run is over has this many times its length to end.
+const PATIENCE: u32 = 10;
+
+/// How finely a window is cut for the series.
+pub(crate) const SLICES: u32 = 20;
+
+/// How long a slice of the series is.
+pub(crate) fn slice(window: Duration) -> Duration {
+    window / SLICES
+}

@@ -1,0 +1,152 @@
+//! What a client does about the limit: the layers between its workers and the wire.
+//!
+//! To add a strategy: a function that builds its stack, and a line in the table.
+
+mod ours;
+mod peers;
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use tower::util::BoxCloneService;
+use tower_throttle_core::BoxError;
+use tower_throttle_jitter::Generator;
+use tower_throttle_token_bucket::Rate;
+
+use crate::wire::{Answer, Call, Wire};
+
+/// A client's HTTP client, with its layers around it.
+pub type Caller = BoxCloneService<Call, Answer, BoxError>;
+
+/// What one client has been told.
+#[derive(Debug, Clone, Copy)]
+pub struct Seat {
+    /// What the server lets in, at the beginning.
+    pub rate: Rate,
+    /// How many requests that is per window.
+    pub quota: u32,
+    /// The length of the server's window.
+    pub window: Duration,
+    /// How many clients there are, which only an oracle knows.
+    pub clients: u32,
+    /// The longest a request may wait in line.
+    pub max_wait: Option<Duration>,
+    /// Where the randomness of the layers comes from.
+    pub seed: u64,
+}
+
+impl Seat {
+    /// A source of randomness, one for each `purpose`.
+    fn generator(&self, purpose: u64) -> Generator {
+        Generator::seeded(
+            self.seed
+                .wrapping_add(purpose.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+        )
+    }
+}
+
+/// A way of dealing with the limit, by name.
+#[derive(Debug, Clone, Copy)]
+pub struct Strategy {
+    kind: &'static Known,
+    argument: u32,
+}
+
+/// A line of the table.
+#[derive(Debug)]
+struct Known {
+    name: &'static str,
+    /// Whether a number follows the name.
+    takes: Option<&'static str>,
+    about: &'static str,
+    stack: fn(&Seat, Wire, u32) -> Caller,
+}
+
+/// Every strategy there is.
+const KNOWN: &[Known] = &[
+    Known {
+        name: "none",
+        takes: None,
+        about: "retries with exponential backoff, and nothing else",
+        stack: |seat, wire, _| peers::none(seat, wire),
+    },
+    Known {
+        name: "token-bucket",
+        takes: None,
+        about: "our token bucket, told the whole quota",
+        stack: |seat, wire, _| ours::token_bucket(seat, seat.rate, wire),
+    },
+    Known {
+        name: "share-of-n",
+        takes: None,
+        about: "our token bucket, told its share of the quota by an oracle",
+        stack: |seat, wire, _| ours::share_of_n(seat, wire),
+    },
+];
+
+impl Strategy {
+    /// No layer at all: what is refused stays refused.
+    pub(crate) const BARE: Self = Self {
+        kind: &Known {
+            name: "bare",
+            takes: None,
+            about: "no layers",
+            stack: |_, wire, _| Caller::new(wire),
+        },
+        argument: 0,
+    };
+
+    /// Puts the layers of one client around its wire.
+    #[must_use]
+    pub fn stack(&self, seat: &Seat, wire: Wire) -> Caller {
+        (self.kind.stack)(seat, wire, self.argument)
+    }
+
+    /// The names of all strategies, each with what it is.
+    pub fn all() -> impl Iterator<Item = (String, &'static str)> {
+        KNOWN.iter().map(|known| match known.takes {
+            Some(argument) => (format!("{}:{argument}", known.name), known.about),
+            None => (known.name.to_owned(), known.about),
+        })
+    }
+}
+
+impl FromStr for Strategy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let exact = KNOWN
+            .iter()
+            .find(|known| known.name == text && known.takes.is_none());
+        if let Some(kind) = exact {
+            return Ok(Self { kind, argument: 0 });
+        }
+        let (name, argument) = text.split_once(':').unwrap_or((text, ""));
+        let mut taking = KNOWN.iter().filter(|known| known.takes.is_some());
+        let kind = taking.find(|known| known.name == name);
+        let argument = argument.parse().ok().filter(|&number: &u32| number > 0);
+        match kind.zip(argument) {
+            Some((kind, argument)) => Ok(Self { kind, argument }),
+            None => Err(format!("there are {}", names())),
+        }
+    }
+}
+
+fn names() -> String {
+    let names: Vec<_> = Strategy::all().map(|(name, _)| name).collect();
+    names.join(", ")
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind.takes {
+            Some(_) => write!(f, "{}:{}", self.kind.name, self.argument),
+            None => f.write_str(self.kind.name),
+        }
+    }
+}
+
+impl PartialEq for Strategy {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind.name, self.argument) == (other.kind.name, other.argument)
+    }
+}

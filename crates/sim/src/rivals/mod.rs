@@ -60,6 +60,8 @@ mod aws_cubic;
 mod bucket;
 mod gradient2;
 mod in_flight;
+#[cfg(test)]
+mod laws;
 mod racing;
 pub mod retry;
 mod retrying;

@@ -5,7 +5,7 @@ use std::{
 
 use tower_throttle_core::{BoxError, Rejected, Why};
 
-use crate::wire::Desk;
+use crate::{strategy::TimedOut, wire::Desk};
 
 /// How a request ended, as its caller saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,6 +29,7 @@ impl End {
             Ok(_) => Self::Throttled,
             Err(error) => match error.downcast_ref::<Rejected>().map(Rejected::why) {
                 Some(Why::TooLong) => Self::TimedOut,
+                None if error.is::<TimedOut>() => Self::TimedOut,
                 _ => Self::Failed,
             },
         }

@@ -4,7 +4,7 @@ use tower_throttle_token_bucket::Rate;
 
 use crate::{
     client::Load,
-    server::Kind,
+    server::{Kind, SERVICE},
     strategy::Strategy,
     wire::{Hint, Latency, Spread},
 };
@@ -111,16 +111,15 @@ impl Config {
 
     /// How many workers each client has.
     ///
-    /// Unless it is given: 8, or as many as make 16 times the requests in flight that it takes to get the
-    /// whole quota through, or four times as many as there are slots.
+    /// Unless it is given: 8; or as many as keep 1.6 times the quota in flight, so that each client could
+    /// spend it alone; or all together four times as many as there are slots.
     #[must_use]
     pub fn workers(&self) -> u32 {
         let wanted = match self.server.slots() {
-            Some(slots) => f64::from(slots) * 4.0,
-            None => self.rate().as_per_second_f64() * self.latency().base.as_secs_f64() * 16.0,
+            Some(slots) => 4.0 * f64::from(slots) / f64::from(self.clients.max(1)),
+            None => 1.6 * self.rate().as_per_second_f64() * self.latency().base.as_secs_f64(),
         };
-        let each = (wanted / f64::from(self.clients.max(1))).ceil();
-        self.workers.unwrap_or(8.max(saturating(each).min(1000)))
+        self.workers.unwrap_or_else(|| whole(wanted).clamp(8, 1000))
     }
 
     /// How long the run is.
@@ -145,13 +144,12 @@ impl Config {
     }
 }
 
-const SERVICE: Duration = Duration::from_millis(200);
-
+/// Rounds up, as far as a `u32` goes.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "a float is cast to the nearest integer there is"
+    reason = "the cast saturates"
 )]
-const fn saturating(number: f64) -> u32 {
-    number as u32
+const fn whole(number: f64) -> u32 {
+    number.ceil() as u32
 }

@@ -12,6 +12,7 @@ mod slots;
 
 use std::{fmt::Debug, time::Duration};
 
+pub(crate) use self::kind::SERVICE;
 pub use self::{
     bucket::Bucket, fixed::FixedWindow, kind::Kind, queueing::Queueing, sliding::SlidingLog,
     slots::Slots,

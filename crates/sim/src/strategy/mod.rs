@@ -2,8 +2,11 @@
 //!
 //! To add a strategy: a function that builds its stack, and a line in the table.
 
+mod known;
 mod ours;
 mod peers;
+mod repeat;
+mod scramble;
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -12,6 +15,8 @@ use tower_throttle_core::BoxError;
 use tower_throttle_jitter::Generator;
 use tower_throttle_token_bucket::Rate;
 
+use self::known::{BARE, KNOWN, Known};
+pub(crate) use self::scramble::TimedOut;
 use crate::wire::{Answer, Call, Wire};
 
 /// A client's HTTP client, with its layers around it.
@@ -51,47 +56,10 @@ pub struct Strategy {
     argument: u32,
 }
 
-/// A line of the table.
-#[derive(Debug)]
-struct Known {
-    name: &'static str,
-    /// Whether a number follows the name.
-    takes: Option<&'static str>,
-    about: &'static str,
-    stack: fn(&Seat, Wire, u32) -> Caller,
-}
-
-/// Every strategy there is.
-const KNOWN: &[Known] = &[
-    Known {
-        name: "none",
-        takes: None,
-        about: "retries with exponential backoff, and nothing else",
-        stack: |seat, wire, _| peers::none(seat, wire),
-    },
-    Known {
-        name: "token-bucket",
-        takes: None,
-        about: "our token bucket, told the whole quota",
-        stack: |seat, wire, _| ours::token_bucket(seat, seat.rate, wire),
-    },
-    Known {
-        name: "share-of-n",
-        takes: None,
-        about: "our token bucket, told its share of the quota by an oracle",
-        stack: |seat, wire, _| ours::share_of_n(seat, wire),
-    },
-];
-
 impl Strategy {
     /// No layer at all: what is refused stays refused.
     pub(crate) const BARE: Self = Self {
-        kind: &Known {
-            name: "bare",
-            takes: None,
-            about: "no layers",
-            stack: |_, wire, _| Caller::new(wire),
-        },
+        kind: &BARE,
         argument: 0,
     };
 

@@ -2,7 +2,7 @@
 
 use tower::ServiceBuilder;
 use tower_throttle_retry_after::RetryLayer;
-use tower_throttle_token_bucket::{Rate, TokenBucketLayer};
+use tower_throttle_token_bucket::TokenBucketLayer;
 
 use super::{Caller, Seat};
 use crate::wire::Wire;
@@ -12,9 +12,9 @@ fn retry(seat: &Seat) -> RetryLayer {
     RetryLayer::around_adaptive().generator(seat.generator(0))
 }
 
-/// Paces to `rate`, evenly.
-pub(super) fn token_bucket(seat: &Seat, rate: Rate, wire: Wire) -> Caller {
-    let mut bucket = TokenBucketLayer::new(rate);
+/// Told what the server lets in, and not how many clients there are.
+pub(super) fn token_bucket(seat: &Seat, wire: Wire) -> Caller {
+    let mut bucket = TokenBucketLayer::new(seat.rate);
     if let Some(max_wait) = seat.max_wait {
         bucket = bucket.max_wait(max_wait);
     }
@@ -23,11 +23,4 @@ pub(super) fn token_bucket(seat: &Seat, rate: Rate, wire: Wire) -> Caller {
         .layer(bucket)
         .service(wire);
     Caller::new(stack)
-}
-
-/// Paces to a fair share of what the server lets in.
-pub(super) fn share_of_n(seat: &Seat, wire: Wire) -> Caller {
-    let whole = seat.rate;
-    let share = Rate::per(whole.events(), whole.period() * seat.clients);
-    token_bucket(seat, share, wire)
 }

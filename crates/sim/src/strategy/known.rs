@@ -1,0 +1,125 @@
+//! The table of strategies.
+
+use super::{Caller, Seat, ours, peers};
+use crate::{rivals::stkai::Preset, wire::Wire};
+
+/// A line of the table.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) name: &'static str,
+    /// What number follows the name, if one does.
+    pub(super) takes: Option<&'static str>,
+    pub(super) about: &'static str,
+    pub(super) stack: fn(&Seat, Wire, u32) -> Caller,
+}
+
+const fn known(name: &'static str, about: &'static str, stack: Stack) -> Known {
+    Known {
+        name,
+        takes: None,
+        about,
+        stack,
+    }
+}
+
+type Stack = fn(&Seat, Wire, u32) -> Caller;
+
+/// No layer at all: what is refused stays refused.
+pub(super) const BARE: Known = known("bare", "no layers", |_, wire, _| Caller::new(wire));
+
+/// Every strategy there is: ours, then what others do.
+pub(super) const KNOWN: &[Known] = &[
+    known(
+        "token-bucket",
+        "our token bucket in each client, told the whole quota",
+        |seat, wire, _| ours::token_bucket(seat, wire),
+    ),
+    known(
+        "none",
+        "no limiter: 5 retries, after 1, 2, 4, 8 and 16 s, half of it at random",
+        |seat, wire, _| peers::none(seat, wire),
+    ),
+    known(
+        "share-of-n",
+        "an oracle: paced to a fair share of the quota",
+        |seat, wire, _| peers::share_of_n(seat, wire),
+    ),
+    known(
+        "stkai:conservative",
+        "the stkai SDK's law, told 20 % of the quota",
+        |seat, wire, _| peers::stkai(seat, Preset::CONSERVATIVE, wire),
+    ),
+    known("stkai:balanced", "the same, told 40 %", |seat, wire, _| {
+        peers::stkai(seat, Preset::BALANCED, wire)
+    }),
+    known(
+        "stkai:optimistic",
+        "the same, told 80 %",
+        |seat, wire, _| peers::stkai(seat, Preset::OPTIMISTIC, wire),
+    ),
+    known(
+        "stkai-sdk:none",
+        "the stkai SDK's retries, and no limiter",
+        |seat, wire, _| peers::stkai_retry(seat, wire),
+    ),
+    known(
+        "stkai-sdk:conservative",
+        "the stkai SDK as it is: told the whole quota, waits without a line, gives up in time",
+        |seat, wire, _| peers::stkai_sdk(seat, Preset::CONSERVATIVE, wire),
+    ),
+    known("stkai-sdk:balanced", "the same", |seat, wire, _| {
+        peers::stkai_sdk(seat, Preset::BALANCED, wire)
+    }),
+    known("stkai-sdk:optimistic", "the same", |seat, wire, _| {
+        peers::stkai_sdk(seat, Preset::OPTIMISTIC, wire)
+    }),
+    known(
+        "aws-cubic",
+        "the AWS SDKs' adaptive mode",
+        |seat, wire, _| peers::aws_cubic(seat, wire),
+    ),
+    known(
+        "sre",
+        "Google's adaptive throttling, K = 1.1",
+        |seat, wire, _| peers::sre(seat, wire),
+    ),
+    known(
+        "gradient2",
+        "Netflix's Gradient2, never below 20 in flight",
+        |seat, wire, _| peers::gradient2(seat, wire),
+    ),
+    known(
+        "gradient2:from-1",
+        "the same, never below 1",
+        |seat, wire, _| peers::gradient2_from_1(seat, wire),
+    ),
+    known("vegas", "Netflix's Vegas", |seat, wire, _| {
+        peers::vegas(seat, wire)
+    }),
+    known(
+        "aimd-concurrency",
+        "Netflix's AIMD, never below 20 in flight",
+        |seat, wire, _| peers::aimd_concurrency(seat, wire),
+    ),
+    known(
+        "aimd-concurrency:from-1",
+        "the same, never below 1",
+        |seat, wire, _| peers::aimd_concurrency_from_1(seat, wire),
+    ),
+    known(
+        "tower-resilience:aimd",
+        "tower-resilience's AIMD, slow above 0.5 s",
+        |seat, wire, _| peers::tower_aimd(seat, wire),
+    ),
+    known(
+        "tower-resilience:vegas",
+        "tower-resilience's Vegas",
+        |seat, wire, _| peers::tower_vegas(seat, wire),
+    ),
+    Known {
+        name: "fixed",
+        takes: Some("LIMIT"),
+        about: "always at most so many in flight",
+        stack: peers::fixed,
+    },
+];

@@ -3,11 +3,11 @@
 //! Each is a [`Limiter`](tower_throttle_core::Limiter) of [`Outcome`](tower_throttle_core::Outcome)s
 //! whose requests all cost the same, told the time, and given its randomness when it is made. So the
 //! adapters of this suite drive them as they drive ours, and what differs is the formula alone. How a
-//! rival tries again after a refusal is a [`retry::Habit`], and [`Retrying`] does so.
+//! rival tries again after a refusal is a [`retry::Habit`].
 //!
 //! The formulas are re-stated from the sources, where each was looked up. What the adapter does
 //! instead of them: requests wait in a first-come, first-served line and feel a new rate at once,
-//! where stkai wakes all who wait to race for each token (as they do in [`Racing`]), and the AWS
+//! where stkai wakes all who wait to race for each token ([`stkai::Turn`] is its own loop), and the AWS
 //! SDK for Rust lets a request sleep for what the rate was when it came.
 //!
 //! ```
@@ -62,9 +62,7 @@ mod gradient2;
 mod in_flight;
 #[cfg(test)]
 mod laws;
-mod racing;
 pub mod retry;
-mod retrying;
 mod share_of_n;
 mod sre;
 pub mod stkai;
@@ -80,8 +78,6 @@ pub use self::{
     aws_cubic::{AwsCubic, AwsPermit},
     gradient2::Gradient2,
     in_flight::{Bounds, CallPermit, Formula, InFlightLimit, Sample},
-    racing::{Racing, TokenTimeout},
-    retrying::Retrying,
     share_of_n::ShareOfN,
     sre::Sre,
     stkai::Stkai,

@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tower_throttle_core::{BoxError, Invalid, Limiter, Outcome, Rejected, Shared, Wait, Why};
+use tower_throttle_core::{Invalid, Limiter, Outcome, Wait};
 use tower_throttle_jitter::Generator;
 
 /// What is remembered: the last two minutes.
@@ -25,9 +25,10 @@ const HISTORY: Duration = Duration::from_secs(120);
 ///
 /// # Telling it of its refusals
 ///
-/// A limiter isn't told that somebody was refused on its word. So put [`note`](Self::note) around the
-/// layer, as a `map_err`, or call [`refused`](Self::refused) after each refusal: otherwise the next
-/// request is judged by the same draw.
+/// A limiter isn't told that somebody was refused on its word. After each
+/// [`Rejected`](tower_throttle_core::Rejected) for [`Closed`](tower_throttle_core::Why::Closed), call
+/// [`refused`](Self::refused) through [`Shared::update`](tower_throttle_core::Shared::update), or the
+/// next request is judged by the same draw.
 #[derive(Debug)]
 pub struct Sre {
     k: f64,
@@ -61,16 +62,6 @@ impl Sre {
     pub fn refused(&mut self, now: Instant) {
         self.requests.add(now);
         self.draw = self.generator.unit();
-    }
-
-    /// Takes note of a refusal, if `error` is one, and passes it on.
-    #[must_use]
-    pub fn note(shared: &Shared<Self>, error: BoxError) -> BoxError {
-        let why = error.downcast_ref::<Rejected>().map(Rejected::why);
-        if why == Some(Why::Closed) {
-            shared.update(Self::refused);
-        }
-        error
     }
 
     /// The probability that a request is refused here.
@@ -207,27 +198,6 @@ mod tests {
         let deviation: f64 = refused - expected;
         assert!(deviation.abs() < 250.0, "{refused} of {expected}");
         assert!(refused > 5000.0);
-    }
-
-    #[test]
-    fn a_refusal_through_a_handle_is_noted() {
-        let shared = Shared::new(sre(1.1));
-        shared.update(|sre, now| {
-            (0..1000).for_each(|_| sre.take((), now));
-            sre.draw = 0.5;
-        });
-        let refusal = shared.try_acquire(()).unwrap_err();
-        let error = Sre::note(&shared, refusal.into());
-        assert!(error.is::<Rejected>());
-        assert!(near(
-            shared.update(|sre, now| sre.requests.count(now)),
-            1001.0
-        ));
-        drop(Sre::note(&shared, "another".into()));
-        assert!(near(
-            shared.update(|sre, now| sre.requests.count(now)),
-            1001.0
-        ));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod client;
+pub mod plot;
 pub mod report;
 pub mod rivals;
 pub mod run;

@@ -7,8 +7,30 @@
 //!
 //! The formulas are re-stated from the sources, where each was looked up. What the adapter does
 //! instead of them: requests wait in a first-come, first-served line and feel a new rate at once,
-//! where stkai wakes all who wait to race for each token ([`stkai::Turn`] is its own loop) and the AWS
+//! where stkai wakes all who wait to race for each token ([`stkai::Turn`] is its own loop), and the AWS
 //! SDK for Rust lets a request sleep for what the rate was when it came.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tower::{ServiceBuilder, service_fn};
+//! use tower_throttle_core::{HttpOutcome, LimitLayer, Shared, track::Tracked};
+//! use tower_throttle_jitter::Generator;
+//! use tower_throttle_sim::rivals::{Stkai, stkai::Preset};
+//!
+//! # fn main() -> Result<(), tower_throttle_core::BoxError> {
+//! let now = tower_throttle_core::now();
+//! let minute = Duration::from_secs(60);
+//! let rival = Stkai::new(Preset::BALANCED, 40, minute, now, Generator::seeded(7))?;
+//!
+//! let client = ServiceBuilder::new()
+//!     .layer(LimitLayer::new(Shared::new(rival)).track(Tracked::new(HttpOutcome)))
+//!     .service(service_fn(async |_: http::Request<()>| {
+//!         Ok::<_, tower_throttle_core::BoxError>(http::Response::new(()))
+//!     }));
+//! # let _ = client;
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # Rates
 //!
@@ -38,6 +60,8 @@ mod aws_cubic;
 mod bucket;
 mod gradient2;
 mod in_flight;
+#[cfg(test)]
+mod laws;
 pub mod retry;
 mod share_of_n;
 mod sre;

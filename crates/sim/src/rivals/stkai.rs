@@ -71,7 +71,7 @@ impl Preset {
 ///
 /// As a [`Limiter`] it lets requests pass in the order of the line; set the
 /// [`max_wait`](Preset::max_wait) there. [`attempt`](Self::attempt) is how those who wait in the SDK
-/// do it.
+/// do it: some much longer than others, so more give up than in a line.
 #[derive(Debug)]
 pub struct Stkai {
     preset: Preset,

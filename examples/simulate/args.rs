@@ -1,6 +1,6 @@
-use std::{ffi::OsString, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{CommandFactory, Parser, error::ErrorKind, value_parser};
+use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind, value_parser};
 use tower_throttle_sim::{
     Config, Scenario, Strategy,
     client::Load,
@@ -18,21 +18,33 @@ pub(crate) struct Plan {
     pub(crate) task: Task,
     pub(crate) seeds: u64,
     pub(crate) json: bool,
+    /// The number of clients and the strategy, if they were given.
+    pub(crate) clients: Option<u32>,
+    pub(crate) strategy: Option<Strategy>,
+    pub(crate) plot: Option<PathBuf>,
+    pub(crate) write: Option<PathBuf>,
 }
 
 /// What to do.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Task {
     /// Simulate what the arguments say.
     Simulate,
     /// Lay the figures of a world of somebody else's beside theirs.
-    Compare {
-        scenario: Scenario,
-        /// At this number of processes only.
-        processes: Option<u32>,
-        /// Beside the reference only this strategy.
-        strategy: Option<Strategy>,
-    },
+    Compare(Scenario),
+    /// Try every limit on the concurrency that doesn't move.
+    Sweep,
+    /// Show what must hold, and whether it does.
+    Table(Table),
+}
+
+/// What must hold, of what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Table {
+    /// Of a strategy that looks for a rate
+    Rate,
+    /// Of a strategy that looks for a concurrency
+    Concurrency,
 }
 
 impl Plan {
@@ -52,6 +64,10 @@ impl Plan {
             task: args.task(),
             seeds: args.seeds,
             json: args.json,
+            clients: args.clients,
+            strategy: args.strategy,
+            plot: args.plot,
+            write: args.write,
         })
     }
 
@@ -172,6 +188,23 @@ struct Args {
     #[arg(long, value_name = "NAME", conflicts_with_all = WORLD)]
     scenario: Option<Scenario>,
 
+    /// Tries every limit on the concurrency that doesn't move, and says which is the best
+    #[arg(long, conflicts_with_all = ["scenario", "strategy"])]
+    sweep: bool,
+
+    /// Runs everything that must hold of --strategy, and prints a table in Markdown
+    #[arg(long, value_enum, num_args = 0..=1, default_missing_value = "rate")]
+    #[arg(conflicts_with_all = WORLD, conflicts_with_all = ["scenario", "sweep", "clients", "json"])]
+    table: Option<Table>,
+
+    /// Puts what would be printed between <!-- simulate:begin --> and <!-- simulate:end --> in a file
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+
+    /// Draws the run of the first seed: who got how much of the quota, and the 429s
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "sweep", "table"])]
+    plot: Option<PathBuf>,
+
     /// Print the figures as JSON instead of the table
     #[arg(long)]
     json: bool,
@@ -205,13 +238,11 @@ impl Args {
     }
 
     fn task(&self) -> Task {
-        match self.scenario {
-            None => Task::Simulate,
-            Some(scenario) => Task::Compare {
-                scenario,
-                processes: self.clients,
-                strategy: self.strategy,
-            },
+        match (self.scenario, self.table) {
+            (Some(scenario), _) => Task::Compare(scenario),
+            (None, Some(table)) => Task::Table(table),
+            (None, None) if self.sweep => Task::Sweep,
+            (None, None) => Task::Simulate,
         }
     }
 

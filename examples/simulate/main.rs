@@ -9,10 +9,11 @@
 //! ```
 
 mod args;
-mod compare;
 mod parse;
 mod progress;
+mod rewrite;
 mod table;
+mod task;
 
 use std::{
     io::{self, Write},
@@ -20,12 +21,8 @@ use std::{
 };
 
 use tower_throttle_core::BoxError;
-use tower_throttle_sim::{Config, Figures, Strategy, Summary, each_seed};
 
-use crate::{
-    args::{Plan, Task},
-    progress::Progress,
-};
+use crate::args::Plan;
 
 fn main() -> ExitCode {
     match run(&Plan::from_command_line()) {
@@ -38,43 +35,9 @@ fn main() -> ExitCode {
 }
 
 fn run(plan: &Plan) -> Result<(), BoxError> {
-    let text = match &plan.task {
-        Task::Simulate => simulate(plan)?,
-        Task::Compare {
-            scenario,
-            processes,
-            strategy,
-        } => {
-            let ours = strategy.map_or_else(Strategy::ours, |strategy| vec![strategy]);
-            let comparisons = compare::compare(*scenario, *processes, &ours, plan.seeds);
-            if plan.json {
-                serde_json::to_string_pretty(&comparisons)?
-            } else {
-                table::beside(&comparisons)
-            }
-        }
-    };
-    writeln!(io::stdout(), "{text}")?;
-    Ok(())
-}
-
-fn simulate(plan: &Plan) -> Result<String, BoxError> {
-    let summary = sum_up(&plan.config, plan.seeds);
-    if plan.json {
-        return Ok(serde_json::to_string_pretty(&summary)?);
+    let text = task::run(plan)?;
+    match &plan.write {
+        Some(path) => rewrite::rewrite(path, &text),
+        None => Ok(writeln!(io::stdout(), "{}", text.trim_end())?),
     }
-    Ok(table::of(plan, &summary))
-}
-
-/// Runs all seeds, and shows how far it is.
-fn sum_up(config: &Config, seeds: u64) -> Summary {
-    let progress = Progress::start(&config.strategy.to_string(), seeds, config.windows);
-    let figures = each_seed(
-        config,
-        seeds,
-        |run| Figures::of(config, &run),
-        || progress.advance(),
-    );
-    progress.finish();
-    Summary::of(&figures)
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+pub mod cases;
 pub mod client;
 pub mod plot;
 pub mod report;
@@ -9,6 +10,7 @@ pub mod scenario;
 mod series;
 pub mod server;
 pub mod strategy;
+pub mod sweep;
 pub mod wire;
 
 pub use self::{

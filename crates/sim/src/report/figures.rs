@@ -30,6 +30,15 @@ pub struct Figures {
     pub p95_s: f64,
     /// The same for the slowest hundredth.
     pub p99_s: f64,
+    /// How long a request that was let in took from the send to the response, without waiting in the
+    /// client's line, in the median, in seconds.
+    pub sent_p50_s: f64,
+    /// The same for the slowest twentieth.
+    pub sent_p95_s: f64,
+    /// Requests that succeeded per minute.
+    pub per_minute: f64,
+    /// 429s as a share of all that the server answered.
+    pub rejected_share: f64,
     /// Requests that ended in an error, or in a 429 after all retries.
     pub failed: f64,
     /// Those among them that a layer refused because they would have waited for too long, or did.
@@ -59,6 +68,8 @@ impl Figures {
         let span = config.measured_from()..config.length();
         let ended = ended_within(&run.requests, &span);
         let took = latencies(&ended);
+        let trips = trips(run, &span);
+        let minutes = (span.end - span.start).as_secs_f64() / 60.0;
         let change = first_change(config);
         let quick =
             |rolling: &Rolling, slices: Range<usize>| rolling.rejected_per_accepted(slices) <= 0.05;
@@ -70,6 +81,10 @@ impl Figures {
             p50_s: seconds(percentile(&took, 50)),
             p95_s: seconds(percentile(&took, 95)),
             p99_s: seconds(percentile(&took, 99)),
+            sent_p50_s: seconds(percentile(&trips, 50)),
+            sent_p95_s: seconds(percentile(&trips, 95)),
+            per_minute: count(&ended, |end| end == End::Succeeded) / minutes,
+            rejected_share: rolling.rejected_share(measured.clone()),
             failed: count(&ended, |end| {
                 !matches!(end, End::Succeeded | End::Abandoned)
             }),
@@ -100,6 +115,13 @@ fn ended_within(requests: &[Request], span: &Range<Duration>) -> Vec<Request> {
 fn latencies(ended: &[Request]) -> Vec<Duration> {
     let succeeded = ended.iter().filter(|request| request.end == End::Succeeded);
     let mut took: Vec<_> = succeeded.map(Request::took).collect();
+    took.sort_unstable();
+    took
+}
+
+fn trips(run: &Run, span: &Range<Duration>) -> Vec<Duration> {
+    let within = run.trips.iter().filter(|trip| span.contains(&trip.ended));
+    let mut took: Vec<_> = within.map(|trip| trip.ended - trip.sent).collect();
     took.sort_unstable();
     took
 }

@@ -35,6 +35,12 @@ impl Rolling {
         ratio(rejected, self.accepted(slices).into()).unwrap_or(none)
     }
 
+    /// 429s, as a share of all answers.
+    pub(super) fn rejected_share(&self, slices: Range<usize>) -> f64 {
+        let rejected = f64::from(self.rejected(slices.clone()));
+        ratio(rejected, rejected + f64::from(self.accepted(slices))).unwrap_or(0.0)
+    }
+
     pub(super) fn accepted(&self, slices: Range<usize>) -> u32 {
         self.accepted[self.within(slices)].iter().sum()
     }

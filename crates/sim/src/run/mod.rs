@@ -13,7 +13,7 @@ pub use self::{
     config::{Change, Config, What},
     many::each_seed,
 };
-use crate::{Series, client::Request};
+use crate::{Series, client::Request, wire::Trip};
 
 /// What became of everything.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Run {
     pub series: Series,
     /// Every request that ended, in the order of their ends; those that ended after the run included.
     pub requests: Vec<Request>,
+    /// Every request that was let in, as the innermost layer saw it, in the order of their ends.
+    pub trips: Vec<Trip>,
     /// Requests that never ended. There must be none.
     pub lost: u32,
 }

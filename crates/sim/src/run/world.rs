@@ -96,6 +96,7 @@ impl<'a> World<'a> {
         entries.ended.sort_by_key(|request| request.ended);
         Run {
             series,
+            trips: self.desk.take_trips(),
             lost: entries.open(),
             requests: entries.ended,
         }

@@ -40,6 +40,15 @@ type Stack = fn(&Seat, Wire, u32) -> Caller;
 /// No layer at all: what is refused stays refused.
 pub(super) const BARE: Known = known("bare", "no layers", |_, wire, _| Caller::new(wire));
 
+/// The only one that takes a number.
+pub(super) const FIXED: Known = Known {
+    name: "fixed",
+    takes: Some("LIMIT"),
+    about: "always at most so many in flight",
+    ours: false,
+    stack: peers::fixed,
+};
+
 /// Every strategy there is: ours, then what others do.
 pub(super) const KNOWN: &[Known] = &[
     ours(
@@ -149,11 +158,5 @@ pub(super) const KNOWN: &[Known] = &[
         "tower-resilience's Vegas",
         |seat, wire, _| peers::tower_vegas(seat, wire),
     ),
-    Known {
-        name: "fixed",
-        takes: Some("LIMIT"),
-        about: "always at most so many in flight",
-        ours: false,
-        stack: peers::fixed,
-    },
+    FIXED,
 ];

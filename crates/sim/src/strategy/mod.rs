@@ -15,7 +15,7 @@ use tower_throttle_core::BoxError;
 use tower_throttle_jitter::Generator;
 use tower_throttle_token_bucket::Rate;
 
-use self::known::{BARE, KNOWN, Known};
+use self::known::{BARE, FIXED, KNOWN, Known};
 pub(crate) use self::scramble::TimedOut;
 use crate::wire::{Answer, Call, Wire};
 
@@ -62,6 +62,15 @@ impl Strategy {
         kind: &BARE,
         argument: 0,
     };
+
+    /// Always so many in flight, in each client.
+    #[must_use]
+    pub const fn fixed(limit: u32) -> Self {
+        Self {
+            kind: &FIXED,
+            argument: limit,
+        }
+    }
 
     /// Puts the layers of one client around its wire.
     #[must_use]

@@ -33,6 +33,7 @@ struct Inner {
     server: Box<dyn Server>,
     line: VecDeque<oneshot::Sender<Slot>>,
     series: Series,
+    trips: Vec<Trip>,
     /// How many times slower than usual the server is.
     factor: f64,
     random: Xoshiro256PlusPlus,
@@ -49,6 +50,16 @@ pub(crate) struct Setup {
     pub(crate) hint: Hint,
     pub(crate) series: Series,
     pub(crate) random: Xoshiro256PlusPlus,
+}
+
+/// One request that was let in, as the innermost layer saw it: from the send to the response, without
+/// any waiting in the client's line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trip {
+    /// When it was sent.
+    pub sent: Duration,
+    /// When its response was there.
+    pub ended: Duration,
 }
 
 /// How far the one-way transit is spread.
@@ -68,6 +79,7 @@ impl Desk {
                 server: setup.server,
                 line: VecDeque::new(),
                 series: setup.series,
+                trips: Vec::new(),
                 factor: 1.0,
                 random: setup.random,
             }),
@@ -91,6 +103,17 @@ impl Desk {
     /// What has happened, once nothing more will.
     pub(crate) fn take_series(&self) -> Series {
         mem::take(&mut self.lock().series)
+    }
+
+    /// What took how long, once nothing more will.
+    pub(crate) fn take_trips(&self) -> Vec<Trip> {
+        mem::take(&mut self.lock().trips)
+    }
+
+    /// A request that was sent then has its response.
+    pub(super) fn record(&self, sent: Duration) {
+        let ended = self.elapsed();
+        self.lock().trips.push(Trip { sent, ended });
     }
 
     /// How long the way to the server takes, or back.

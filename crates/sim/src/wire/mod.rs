@@ -20,6 +20,7 @@ use tokio::time::sleep;
 use tower_service::Service;
 use tower_throttle_core::BoxError;
 
+pub use self::desk::Trip;
 use self::desk::{Admission, Slot};
 pub(crate) use self::desk::{Desk, Setup};
 pub use self::{
@@ -46,6 +47,7 @@ impl Wire {
     }
 
     async fn exchange(self) -> Result<Answer, BoxError> {
+        let sent = self.desk.elapsed();
         let way = self.desk.way();
         sleep(way).await;
         let admission = self.desk.arrive(self.client);
@@ -66,6 +68,9 @@ impl Wire {
                 StatusCode::OK
             }
         };
+        if status == StatusCode::OK {
+            self.desk.record(sent);
+        }
         Ok(answer(status, headers))
     }
 

@@ -1,10 +1,11 @@
 use serde::Serialize;
+use tower_throttle_core::BoxError;
 use tower_throttle_sim::{
     Scenario, Strategy, each_seed,
     scenario::{Outcome, Reference},
 };
 
-use crate::progress::Progress;
+use crate::{args::Plan, progress::Progress, table};
 
 /// One strategy at one number of processes, beside what is known.
 #[derive(Debug, Serialize)]
@@ -18,32 +19,38 @@ pub(crate) struct Comparison {
     pub(crate) here: Option<Outcome>,
 }
 
-/// Simulates each strategy of the reference, and each of `ours`, at each number of processes.
-pub(crate) fn compare(
-    scenario: Scenario,
-    processes: Option<u32>,
-    ours: &[Strategy],
-    seeds: u64,
-) -> Vec<Comparison> {
+/// Simulates each strategy of the reference, and ours, at each number of processes.
+pub(super) fn run(scenario: Scenario, plan: &Plan) -> Result<String, BoxError> {
+    let ours = plan.strategy.map_or_else(Strategy::ours, |ours| vec![ours]);
+    let each = plan
+        .clients
+        .map_or_else(|| scenario.processes(), |processes| vec![processes]);
     let mut names: Vec<_> = scenario
         .strategies()
         .into_iter()
         .map(str::to_owned)
         .collect();
     names.extend(ours.iter().map(Strategy::to_string));
-    let each = processes.map_or_else(|| scenario.processes(), |processes| vec![processes]);
     let pairs = each.iter().flat_map(|&processes| {
         let names = names.iter().cloned();
         names.map(move |strategy| (processes, strategy))
     });
-    pairs
-        .map(|(processes, strategy)| Comparison {
-            processes,
-            reference: scenario.reference(processes, &strategy),
-            here: measure(scenario, processes, &strategy, seeds),
-            strategy,
-        })
-        .collect()
+    let comparisons: Vec<_> = pairs
+        .map(|(processes, strategy)| compare(scenario, processes, strategy, plan.seeds))
+        .collect();
+    if plan.json {
+        return Ok(serde_json::to_string_pretty(&comparisons)?);
+    }
+    Ok(table::beside::of(&comparisons))
+}
+
+fn compare(scenario: Scenario, processes: u32, strategy: String, seeds: u64) -> Comparison {
+    Comparison {
+        processes,
+        reference: scenario.reference(processes, &strategy),
+        here: measure(scenario, processes, &strategy, seeds),
+        strategy,
+    }
 }
 
 fn measure(scenario: Scenario, processes: u32, strategy: &str, seeds: u64) -> Option<Outcome> {

@@ -10,7 +10,7 @@ use crate::{args::Plan, table};
 pub(super) fn run(plan: &Plan) -> Result<String, BoxError> {
     let summary = sum_up(&plan.config, plan.seeds);
     if let Some(path) = &plan.plot {
-        plot(&plan.config, &plan.describe(), path)?;
+        plot(&plan.config, path)?;
     }
     if plan.json {
         return Ok(serde_json::to_string_pretty(&summary)?);
@@ -19,10 +19,17 @@ pub(super) fn run(plan: &Plan) -> Result<String, BoxError> {
 }
 
 /// Draws the run of the first seed.
-fn plot(config: &Config, description: &str, path: &Path) -> Result<(), BoxError> {
+fn plot(config: &Config, path: &Path) -> Result<(), BoxError> {
     let run = tower_throttle_sim::run(config, 1, |_| ());
     let svg = RatePlot::new(&run.series, config.window)
-        .title(format!("{}: {description}", config.strategy))
+        .title(format!(
+            "{}: {} clients, {} ({}), {}",
+            config.strategy,
+            config.clients,
+            config.rate(),
+            config.server,
+            config.load,
+        ))
         .warm_up(config.measured_from())
         .svg()?;
     fs::write(path, svg).map_err(|error| format!("{}: {error}", path.display()))?;

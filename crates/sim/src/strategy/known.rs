@@ -1,6 +1,7 @@
 //! The table of strategies.
 
 use tower_throttle_aimd::AimdLayer;
+use tower_throttle_congestion::{CongestionLayer, LittlesLaw};
 
 use super::{Caller, Seat, ours as suite, peers};
 use crate::{rivals::stkai::Preset, wire::Wire};
@@ -70,6 +71,16 @@ pub(super) const KNOWN: &[Known] = &[
         "aimd:optimistic",
         "the same: takes 15 % off",
         |seat, wire, _| suite::aimd(seat, AimdLayer::optimistic(seat.rate), wire),
+    ),
+    ours(
+        "congestion",
+        "our limit on the concurrency: watches latency, refusals and failures; told nothing",
+        |seat, wire, _| suite::congestion(seat, CongestionLayer::new(), wire),
+    ),
+    ours(
+        "congestion:littles-law",
+        "the same with Little's law",
+        |seat, wire, _| suite::congestion(seat, CongestionLayer::with(LittlesLaw::new()), wire),
     ),
     ours(
         "token-bucket",

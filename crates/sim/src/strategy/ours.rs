@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tower::ServiceBuilder;
 use tower_throttle_aimd::{AdaptiveLayer, AimdLayer, Law, PacedLayer};
+use tower_throttle_congestion::{CongestionLayer, Estimator};
 use tower_throttle_retry_after::RetryLayer;
 use tower_throttle_token_bucket::TokenBucketLayer;
 
@@ -47,6 +48,21 @@ fn paced<L: Law>(seat: &Seat, layer: PacedLayer<L>, wire: Wire) -> Caller {
     let stack = ServiceBuilder::new()
         .layer(retry(seat))
         .layer(layer.max_wait(seat.max_wait.unwrap_or(Duration::MAX)))
+        .service(wire);
+    Caller::new(stack)
+}
+
+/// Limits how many are in flight.
+pub(super) fn congestion<E>(seat: &Seat, layer: CongestionLayer<E>, wire: Wire) -> Caller
+where
+    E: Estimator + Clone,
+{
+    let layer = layer
+        .seed(seat.seed)
+        .max_wait(seat.max_wait.unwrap_or(Duration::MAX));
+    let stack = ServiceBuilder::new()
+        .layer(retry(seat))
+        .layer(layer)
         .service(wire);
     Caller::new(stack)
 }

@@ -97,7 +97,7 @@ impl Plan {
 #[command(
     name = "simulate",
     bin_name = "cargo run --release --example simulate --",
-    after_long_help = AFTER_HELP,
+    after_long_help = after_help(),
 )]
 struct Args {
     /// The server: fixed, anchored (its first window begins with the first request), sliding,
@@ -132,7 +132,7 @@ struct Args {
     #[arg(long, value_name = "K", value_parser = value_parser!(u32).range(1..=1000))]
     workers: Option<u32>,
 
-    /// What the clients do about the limit: see below [default: token-bucket]
+    /// What the clients do about the limit: see below [default: adaptive]
     #[arg(long, value_name = "NAME")]
     strategy: Option<Strategy>,
 
@@ -151,7 +151,7 @@ struct Args {
 
     /// Windows to run
     #[arg(long, value_name = "N", default_value_t = 60)]
-    #[arg(value_parser = value_parser!(u32).range(1..=10_000))]
+    #[arg(value_parser = value_parser!(u32).range(1..=2000))]
     windows: u32,
 
     /// How many of them don't count
@@ -215,7 +215,43 @@ const WORLD: [&str; 10] = [
     "server", "quota", "window", "hint", "latency", "workers", "load", "rogue", "windows", "warmup",
 ];
 
-const AFTER_HELP: &str = "\
+/// What a flag is too short for.
+fn after_help() -> String {
+    let width = Strategy::all()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or(0);
+    let mut text = String::from("Strategies, the recommended one first:\n");
+    for (name, about) in Strategy::all() {
+        text += &format!("  {name:width$}  {about}\n");
+    }
+    text + EXPLANATION
+}
+
+const EXPLANATION: &str = "
+With --json there are objects \"mean\" and \"worst\"; shares are fractions, times are in seconds:
+  utilisation            let in / (quota x windows); of slots, the goodput / its peak
+  rejected_per_accepted  429s for each request that was let in
+  jain                   fairness: 1 if all clients get the same, 1/N if one gets it all
+  success                requests that succeeded, of those that ended
+  p50_s, p95_s, p99_s    from the beginning of a request to its end, waiting included
+  sent_p50_s, sent_p95_s the same from the send on: without waiting in line
+  failed, timed_out      that ended in an error or a 429; that waited for too long
+  lost                   that never ended; there must be none
+  converged_windows      until 90 % of the quota were used with at most 5 429s per 100; null is never
+  reclaimed_windows, yielded_windows, rejected_after_change
+                         after the first change: until 95 % are used again, until there are at most
+                         5 429s per 100 again; 429s per request let in, in the next four windows
+
+Examples:
+  cargo run --release --example simulate -- --quota 1000 --window 10 --clients 50
+  cargo run --release --example simulate -- --leave 30:3 --plot leave.svg
+  cargo run --release --example simulate -- --strategy none --load poisson:0.9
+  cargo run --release --example simulate -- --server slots:20 --window 10 --strategy congestion
+  cargo run --release --example simulate -- --server slots:20 --window 10 --clients 4 --sweep
+  cargo run --release --example simulate -- --scenario rqc --clients 10 --seeds 20
+  cargo run --release --example simulate -- --table --write README.md
+
 Exit codes: 0 done, 1 failed, 2 bad arguments.";
 
 impl Args {
@@ -225,6 +261,11 @@ impl Args {
             return Err(format!(
                 "--warmup {} leaves nothing of --windows {}",
                 self.warmup, self.windows
+            ));
+        }
+        if let Some(&(_, factor)) = self.latency_step.iter().find(|step| step.1 <= 0.0) {
+            return Err(format!(
+                "--latency-step: no request takes {factor} times as long"
             ));
         }
         let leaving: u32 = self.leave.iter().map(|&(_, clients)| clients).sum();
@@ -286,5 +327,108 @@ impl Args {
             .chain(capacity)
             .chain(latency)
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(args: &str) -> Result<Plan, clap::Error> {
+        Plan::parse(std::iter::once("simulate").chain(args.split_whitespace()))
+    }
+
+    #[test]
+    fn the_definition_of_the_arguments_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_the_library() {
+        let plan = plan("").unwrap();
+        let config = Config::new(Strategy::default());
+
+        assert_eq!(format!("{:?}", plan.config), format!("{config:?}"));
+        assert_eq!((plan.task, plan.seeds), (Task::Simulate, 10));
+        let about = "fixed server, 100 per 60s, hint none; 10 clients with 8 workers, saturated; \
+                     60 windows, 20 of them warm-up";
+        assert_eq!(plan.describe(), about);
+        assert_eq!(config.strategy.to_string(), "adaptive");
+    }
+
+    #[test]
+    fn a_large_quota_has_more_workers() {
+        for (args, workers) in [
+            ("--quota 1000 --window 10", 32),
+            ("--quota 1000 --window 10 --clients 50", 32),
+            ("--server slots:20 --clients 1", 80),
+            ("--server slots:20 --clients 10", 8),
+            ("--quota 1000 --window 10 --workers 3", 3),
+        ] {
+            assert_eq!(plan(args).unwrap().config.workers(), workers, "{args}");
+        }
+    }
+
+    #[test]
+    fn a_step_happens_at_its_time() {
+        let plan = plan("--quota-step 30:50 --leave 1.5:2 --capacity-step 300:10").unwrap();
+        let at = |seconds| Duration::from_secs(seconds);
+        let expected = [
+            Change {
+                at: at(1800),
+                what: What::Size(50),
+            },
+            Change {
+                at: at(90),
+                what: What::Leave(2),
+            },
+            Change {
+                at: at(300),
+                what: What::Size(10),
+            },
+        ];
+        assert_eq!(plan.config.changes, expected);
+    }
+
+    #[test]
+    fn a_task_is_what_is_asked_for() {
+        for (args, task) in [
+            ("--scenario rqc --clients 10", Task::Compare(Scenario::Rqc)),
+            ("--server slots:20 --sweep", Task::Sweep),
+            ("--table --seeds 2", Task::Table(Table::Rate)),
+            (
+                "--table concurrency --strategy congestion",
+                Task::Table(Table::Concurrency),
+            ),
+        ] {
+            assert_eq!(plan(args).unwrap().task, task, "{args}");
+        }
+    }
+
+    #[test]
+    fn a_bad_value_gives_one_error_that_names_it_and_exit_code_2() {
+        for (args, reason) in [
+            ("--server leaky", "--server"),
+            ("--server bucket:0", "at least 1"),
+            ("--quota 0", "--quota"),
+            ("--window 0", "from 0.1 to 86400"),
+            ("--clients 0", "--clients"),
+            ("--strategy hope", "there are adaptive"),
+            ("--strategy fixed:0", "fixed:LIMIT"),
+            ("--load poisson:0", "above 0"),
+            ("--load poisson:nan", "above 0"),
+            ("--hint maybe", "retry-after"),
+            ("--quota-step 30", "colon between them"),
+            ("--quota-step 30:0", "colon between them"),
+            ("--latency-step 30:0", "0 times as long"),
+            ("--leave 30:11", "11 clients away"),
+            ("--windows 20", "leaves nothing"),
+            ("--scenario rqc --quota 5", "cannot be used with"),
+            ("--table --plot x.svg", "cannot be used with"),
+        ] {
+            let error = plan(args).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{args}");
+            assert!(error.to_string().contains(reason), "{args}: {error}");
+        }
     }
 }

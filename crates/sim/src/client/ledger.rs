@@ -86,6 +86,11 @@ impl Ledger {
         }
     }
 
+    /// The clock by which entries are dated.
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
     /// A request starts.
     pub(crate) fn start(&self, client: usize) -> Entry {
         self.lock().started += 1;

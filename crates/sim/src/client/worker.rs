@@ -3,10 +3,7 @@ use std::time::Duration;
 use rand::{Rng, RngExt as _, SeedableRng as _};
 use rand_distr::{Distribution as _, Exp};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use tokio::{
-    task::JoinSet,
-    time::{Instant, sleep, sleep_until},
-};
+use tokio::{task::JoinSet, time::sleep};
 use tower::ServiceExt as _;
 use tower_service::Service as _;
 
@@ -82,9 +79,9 @@ impl Worker {
     /// `phase`: which part of a period is over already.
     async fn on_and_off(mut self, windows: u32, phase: f64) {
         let half = self.work.window * windows;
-        let (begin, ahead) = (Instant::now(), (2 * half).mul_f64(phase));
+        let ahead = (2 * half).mul_f64(phase);
         loop {
-            let into = remainder(begin.elapsed() + ahead, 2 * half);
+            let into = remainder(self.now() + ahead, 2 * half);
             if into >= half {
                 sleep(2 * half - into).await;
             } else if self.work.is_closed() {
@@ -115,10 +112,10 @@ impl Worker {
     /// Requests come by themselves, `burst` at a time, and wait for no worker.
     async fn arrivals(mut self, rate: f64, burst: u32) {
         let mut sent = JoinSet::new();
-        let mut next = Instant::now();
+        let mut next = self.now();
         loop {
             next += exponential(rate, &mut self.random);
-            sleep_until(next).await;
+            self.ledger.desk().until(next).await;
             if self.work.is_closed() {
                 break;
             }
@@ -134,16 +131,20 @@ impl Worker {
     /// Sends one request and waits for its end.
     async fn send(&mut self) {
         let entry = self.ledger.start(self.client);
-        let begin = Instant::now();
+        let begin = self.now();
         let result = match self.caller.ready().await {
             Ok(caller) => caller.call(Call::new(())).await,
             Err(error) => Err(error),
         };
         let end = End::of(&result);
         entry.end(end);
-        if end != End::Succeeded && begin.elapsed().is_zero() {
+        if end != End::Succeeded && self.now() == begin {
             sleep(BREAK).await;
         }
+    }
+
+    fn now(&self) -> Duration {
+        self.ledger.desk().elapsed()
     }
 
     /// A tenth of the quota.

@@ -150,6 +150,6 @@ impl Config {
     clippy::cast_sign_loss,
     reason = "the cast saturates"
 )]
-const fn whole(number: f64) -> u32 {
+fn whole(number: f64) -> u32 {
     number.ceil() as u32
 }

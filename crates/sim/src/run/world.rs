@@ -9,12 +9,13 @@ use std::{
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 use super::{Change, Config, Run, SLICES, What, slice};
 use crate::{
     Series,
     client::{Client, Ledger, Load, Work},
+    server::Kind,
     strategy::{Seat, Strategy},
     wire::{Desk, Setup, Wire},
 };
@@ -23,7 +24,6 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct World<'a> {
     config: &'a Config,
-    begin: Instant,
     desk: Arc<Desk>,
     ledger: Ledger,
     work: Work,
@@ -49,7 +49,6 @@ impl<'a> World<'a> {
         };
         let mut world = Self {
             config,
-            begin: Instant::now(),
             ledger: Ledger::new(Arc::clone(&desk)),
             desk,
             work,
@@ -65,16 +64,14 @@ impl<'a> World<'a> {
 
     /// Lets everything happen until the run is over.
     pub(super) async fn live(&mut self, progress: &impl Fn(u32)) {
-        let mut changes = self.config.changes.clone();
-        changes.sort_by_key(|change| change.at);
-        let mut changes = VecDeque::from(changes);
+        let mut changes = in_order(self.config).into_iter().peekable();
         for window in 1..=self.config.windows {
             let end = self.config.window * window;
-            while let Some(change) = changes.pop_front_if(|change| change.at < end) {
-                self.until(change.at).await;
+            while let Some(change) = changes.next_if(|change| change.at < end) {
+                self.desk.until(change.at).await;
                 self.change(change);
             }
-            self.until(end).await;
+            self.desk.until(end).await;
             progress(window);
         }
     }
@@ -82,8 +79,8 @@ impl<'a> World<'a> {
     /// Starts nothing more, and waits for what has been started.
     pub(super) async fn drain(&self, patience: Duration) {
         self.work.closed.store(true, Ordering::Relaxed);
-        let end = Instant::now() + patience;
-        while self.ledger.open() > 0 && Instant::now() < end {
+        let end = self.desk.elapsed() + patience;
+        while self.ledger.open() > 0 && self.desk.elapsed() < end {
             sleep(self.config.window / SLICES).await;
         }
     }
@@ -100,10 +97,6 @@ impl<'a> World<'a> {
             lost: entries.open(),
             requests: entries.ended,
         }
-    }
-
-    async fn until(&self, at: Duration) {
-        sleep_until(self.begin + at).await;
     }
 
     fn change(&mut self, change: Change) {
@@ -175,28 +168,62 @@ fn size(count: u32) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-/// What the server would have let in: as much as the last change before the slice says.
+/// What changes, the earliest first.
+fn in_order(config: &Config) -> Vec<Change> {
+    let mut changes = config.changes.clone();
+    changes.sort_by_key(|change| change.at);
+    changes
+}
+
+/// What the server would have let in: as much as it could at the beginning of each slice.
 fn quota_per_slice(config: &Config, slices: usize) -> Vec<f64> {
     let slice = slice(config.window);
-    let mut changes: Vec<_> = config.changes.clone();
-    changes.sort_by_key(|change| change.at);
-    let mut at = Duration::ZERO;
-    let (mut size, mut factor) = (config.quota, 1.0);
-    let mut kind = config.server;
-    let mut changes = changes.into_iter().peekable();
+    let mut changes = in_order(config).into_iter().peekable();
+    let (mut at, mut capacity) = (Duration::ZERO, Capacity::of(config));
     let mut quotas = Vec::with_capacity(slices);
     for _ in 0..slices {
         while let Some(change) = changes.next_if(|change| change.at <= at) {
-            match change.what {
-                What::Size(to) => (size, kind) = (to, kind.resized(to)),
-                What::Latency(by) => factor = by,
-                What::Join(_) | What::Leave(_) => {}
-            }
+            capacity.change(change.what);
         }
-        let rate = kind.rate(size.max(1), config.window).as_per_second_f64();
-        let slower = if kind.slots().is_some() { factor } else { 1.0 };
-        quotas.push(rate * slice.as_secs_f64() / slower);
+        quotas.push(capacity.per_second() * slice.as_secs_f64());
         at += slice;
     }
     quotas
+}
+
+/// What the server can do at most, as it is.
+struct Capacity {
+    kind: Kind,
+    quota: u32,
+    window: Duration,
+    /// How many times slower than at the beginning.
+    factor: f64,
+}
+
+impl Capacity {
+    fn of(config: &Config) -> Self {
+        Self {
+            kind: config.server,
+            quota: config.quota,
+            window: config.window,
+            factor: 1.0,
+        }
+    }
+
+    fn change(&mut self, what: What) {
+        match what {
+            What::Size(size) => (self.quota, self.kind) = (size, self.kind.resized(size)),
+            What::Latency(factor) => self.factor = factor,
+            What::Join(_) | What::Leave(_) => {}
+        }
+    }
+
+    /// A quota doesn't care how long requests take.
+    fn per_second(&self) -> f64 {
+        let rate = self.kind.rate(self.quota, self.window).as_per_second_f64();
+        match self.kind.slots() {
+            Some(_) => rate / self.factor,
+            None => rate,
+        }
+    }
 }

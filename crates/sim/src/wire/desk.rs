@@ -7,7 +7,7 @@ use std::{
 
 use http::HeaderMap;
 use rand_xoshiro::Xoshiro256PlusPlus;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::sleep_until};
 use tower_throttle_core::now;
 
 use super::{Hint, Latency, Spread};
@@ -89,6 +89,11 @@ impl Desk {
     /// How long the run has lasted.
     pub(crate) fn elapsed(&self) -> Duration {
         now().saturating_duration_since(self.begin)
+    }
+
+    /// Waits until the run has lasted so long.
+    pub(crate) async fn until(&self, at: Duration) {
+        sleep_until((self.begin + at).into()).await;
     }
 
     pub(crate) fn resize(&self, size: u32) {

@@ -18,6 +18,9 @@ const FAST: f64 = 2.0;
 /// upon each other: bands of one thickness are fair shares, and their upper edge is what all have
 /// together, to be compared with the quota. Below are the 429s.
 ///
+/// The series doesn't tell when the server's windows begin, so a step begins where the fewest are
+/// accepted beyond the quota. Where a window begins within a slice, some may still be.
+///
 /// ```
 /// # fn main() -> Result<(), tower_throttle_core::BoxError> {
 /// use std::time::Duration;
@@ -36,7 +39,7 @@ const FAST: f64 = 2.0;
 #[derive(Debug)]
 pub struct RatePlot<'a> {
     series: &'a Series,
-    bins: Bins,
+    window: Duration,
     heading: Heading,
 }
 
@@ -46,7 +49,7 @@ impl<'a> RatePlot<'a> {
     pub fn new(series: &'a Series, window: Duration) -> Self {
         Self {
             series,
-            bins: Bins::new(series.slice, series.slices(), window),
+            window,
             heading: Heading::default(),
         }
     }
@@ -71,22 +74,39 @@ impl<'a> RatePlot<'a> {
     ///
     /// If plotters fails to draw.
     pub fn svg(&self) -> Result<String, BoxError> {
-        let rates = Rates::of(self.series, self.bins);
-        let scale = Scale::of(&rates.quota, self.bins);
+        let (bins, note) = self.steps();
+        let rates = Rates::of(self.series, bins);
+        let scale = Scale::of(&rates.quota, bins);
         let warm_up = self.heading.warm_up / scale.x.1;
         let figure = Figure {
             series: self.series,
-            bins: self.bins,
+            bins,
             rates,
             scale,
             warm_up,
         };
         page::page(
             &self.heading,
-            &note(self.bins),
+            &note,
             |area| figure.accepted(area),
             |area| figure.refused(area),
         )
+    }
+
+    /// The steps to be drawn, and what to say of them.
+    fn steps(&self) -> (Bins, String) {
+        let bins = Bins::new(self.series.slice, self.series.slices(), self.window);
+        let step = page::time(bins.step());
+        if bins.step() < 0.99 * self.window.as_secs_f64() {
+            let window = page::time(self.window.as_secs_f64());
+            let note = format!(
+                "Each step is {step} long; the quota is for {window}, so bursts rise above it."
+            );
+            return (bins, note);
+        }
+        let accepted = sums(&self.series.accepted, self.series.slices());
+        let bins = bins.aligned(&accepted, &self.series.quota_per_slice);
+        (bins, format!("Each step is {step} long."))
     }
 }
 
@@ -103,24 +123,26 @@ impl Rates {
         let mut below = vec![0.0; series.slices()];
         let upon_each_other = series.accepted.iter().map(|row| {
             add(&mut below, row);
-            bins.rates(below.iter().copied())
+            bins.rates(&below)
         });
         let upon_each_other = upon_each_other.collect();
-        let mut refused = vec![0.0; series.slices()];
-        series
-            .rejected
-            .iter()
-            .for_each(|row| add(&mut refused, row));
+        let refused = sums(&series.rejected, series.slices());
         Self {
             upon_each_other,
-            refused: bins.rates(refused),
-            quota: bins.rates(series.quota_per_slice.iter().copied()),
+            refused: bins.rates(&refused),
+            quota: bins.means_per_second(&series.quota_per_slice),
         }
     }
 
     fn all(&self) -> &[f64] {
         self.upon_each_other.last().map_or(&[], Vec::as_slice)
     }
+}
+
+fn sums(rows: &[Vec<u32>], slices: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; slices];
+    rows.iter().for_each(|row| add(&mut sums, row));
+    sums
 }
 
 fn add(sums: &mut [f64], row: &[u32]) {
@@ -233,23 +255,24 @@ impl Figure<'_> {
         self.bins.stairs(heights, self.scale.factors())
     }
 
+    /// What counts: the warm-up doesn't.
     fn refusals(&self) -> String {
-        let refused = total(&self.series.rejected);
-        let accepted = total(&self.series.accepted);
+        let warm_up = self.bins.slices_until(self.warm_up * self.scale.x.1);
+        let refused = total(&self.series.rejected, warm_up);
+        let accepted = total(&self.series.accepted, warm_up);
         let share = 100.0 * refused / accepted.max(1.0);
-        format!("refused with 429: {refused} in all, {share:.1} per 100 accepted")
+        let when = if warm_up > 0 {
+            " after the warm-up"
+        } else {
+            ""
+        };
+        format!("refused with 429{when}: {refused} in all, {share:.1} per 100 accepted")
     }
 }
 
-fn note(bins: Bins) -> String {
-    let step = page::time(bins.step());
-    format!(
-        "Each step is {step} long. The server's windows begin at other times: a step may hold parts of two."
-    )
-}
-
-fn total(rows: &[Vec<u32>]) -> f64 {
-    rows.iter().flatten().copied().map(f64::from).sum()
+fn total(rows: &[Vec<u32>], from: usize) -> f64 {
+    let counts = rows.iter().flat_map(|row| row.iter().skip(from));
+    counts.copied().map(f64::from).sum()
 }
 
 #[cfg(test)]
@@ -279,13 +302,22 @@ mod tests {
             "all together",
             "quota",
             "accepted per second",
-            "refused with 429: 7 in all, 0.1 per 100 accepted",
+            "refused with 429 after the warm-up: 7 in all, 0.1 per 100 accepted",
             "429s per second",
             "time in seconds",
             "warm-up, not counted",
         ] {
             assert!(svg.contains(text), "{text}");
         }
+    }
+
+    #[test]
+    fn the_warm_up_does_not_count() {
+        let series = even(10, 600);
+        let plot = RatePlot::new(&series, SECOND * 10);
+        assert!(plot.svg().unwrap().contains("refused with 429: 7 in all"));
+        let svg = plot.warm_up(SECOND * 301).svg().unwrap();
+        assert!(svg.contains("refused with 429 after the warm-up: 0 in all"));
     }
 
     #[test]

@@ -230,7 +230,8 @@ impl Adaptive {
         Epoch {
             began: now,
             rate_before: rate,
-            delivered: self.sends.rate(span, now),
+            // One at least: the request that ends the epoch. From nothing no rate would grow again.
+            delivered: self.sends.rate(span, now).max(span.as_secs_f64().recip()),
             span,
             rate: self.settings.bound(rate * (1.0 - self.cut)),
             refusals: 1,

@@ -154,9 +154,9 @@ struct Args {
     #[arg(value_parser = value_parser!(u32).range(1..=2000))]
     windows: u32,
 
-    /// How many of them don't count
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    warmup: u32,
+    /// How many of them don't count [default: a third, at most 20; of a batch, none]
+    #[arg(long, value_name = "N")]
+    warmup: Option<u32>,
 
     /// Runs, each with a seed of its own: 1, 2, 3, ...
     #[arg(long, value_name = "N", default_value_t = 10)]
@@ -189,7 +189,7 @@ struct Args {
     scenario: Option<Scenario>,
 
     /// Tries every limit on the concurrency that doesn't move, and says which is the best
-    #[arg(long, conflicts_with_all = ["scenario", "strategy"])]
+    #[arg(long, conflicts_with_all = ["scenario", "strategy", "json"])]
     sweep: bool,
 
     /// Runs everything that must hold of --strategy, and prints a table in Markdown
@@ -257,10 +257,11 @@ Exit codes: 0 done, 1 failed, 2 bad arguments.";
 impl Args {
     /// Checks what takes several values to judge.
     fn check(&self) -> Result<(), String> {
-        if self.warmup >= self.windows {
+        if self.warmup() >= self.windows {
             return Err(format!(
                 "--warmup {} leaves nothing of --windows {}",
-                self.warmup, self.windows
+                self.warmup(),
+                self.windows
             ));
         }
         if let Some(&(_, factor)) = self.latency_step.iter().find(|step| step.1 <= 0.0) {
@@ -287,6 +288,14 @@ impl Args {
         }
     }
 
+    fn warmup(&self) -> u32 {
+        let default = match self.load {
+            Load::Batch(_) => 0,
+            _ => 20.min(self.windows / 3),
+        };
+        self.warmup.unwrap_or(default)
+    }
+
     fn clients(&self) -> u32 {
         self.clients.unwrap_or(10)
     }
@@ -308,7 +317,7 @@ impl Args {
             rogue: self.rogue,
             max_wait: self.max_wait,
             windows: self.windows,
-            warmup: self.warmup,
+            warmup: self.warmup(),
             changes: self.changes(),
             ..Config::new(self.strategy())
         }
@@ -422,7 +431,7 @@ mod tests {
             ("--quota-step 30:0", "colon between them"),
             ("--latency-step 30:0", "0 times as long"),
             ("--leave 30:11", "11 clients away"),
-            ("--windows 20", "leaves nothing"),
+            ("--windows 20 --warmup 20", "leaves nothing"),
             ("--scenario rqc --quota 5", "cannot be used with"),
             ("--table --plot x.svg", "cannot be used with"),
         ] {

@@ -13,7 +13,8 @@ use crate::{
 /// reached is infinite, `null` too.
 ///
 /// Unless it says otherwise, it is about the measured windows: about answers that the server gave in
-/// them, and about requests that ended in them.
+/// them, and about requests that ended in them. What the server gave a rogue counts, what the rogue
+/// made of it doesn't.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Figures {
     /// What the server let in, as a share of what it would have let in.
@@ -66,9 +67,10 @@ impl Figures {
         let rolling = Rolling::new(&run.series, size(SLICES));
         let measured = size(config.warmup * SLICES)..size(config.windows * SLICES);
         let span = config.measured_from()..config.length();
-        let ended = ended_within(&run.requests, &span);
+        let clients = size(config.all_clients());
+        let ended = ended_within(&run.requests, clients, &span);
         let took = latencies(&ended);
-        let trips = trips(run, &span);
+        let trips = trips(run, clients, &span);
         let minutes = (span.end - span.start).as_secs_f64() / 60.0;
         let change = first_change(config);
         let quick =
@@ -105,11 +107,11 @@ impl Figures {
     }
 }
 
-fn ended_within(requests: &[Request], span: &Range<Duration>) -> Vec<Request> {
-    let ended = requests.iter().copied();
-    ended
-        .filter(|request| span.contains(&request.ended))
-        .collect()
+/// Those of the first `clients`: a rogue would be the next.
+fn ended_within(requests: &[Request], clients: usize, span: &Range<Duration>) -> Vec<Request> {
+    let ours = requests.iter().filter(|request| request.client < clients);
+    let ended = ours.filter(|request| span.contains(&request.ended));
+    ended.copied().collect()
 }
 
 fn latencies(ended: &[Request]) -> Vec<Duration> {
@@ -119,8 +121,9 @@ fn latencies(ended: &[Request]) -> Vec<Duration> {
     took
 }
 
-fn trips(run: &Run, span: &Range<Duration>) -> Vec<Duration> {
-    let within = run.trips.iter().filter(|trip| span.contains(&trip.ended));
+fn trips(run: &Run, clients: usize, span: &Range<Duration>) -> Vec<Duration> {
+    let ours = run.trips.iter().filter(|trip| trip.client < clients);
+    let within = ours.filter(|trip| span.contains(&trip.ended));
     let mut took: Vec<_> = within.map(|trip| trip.ended - trip.sent).collect();
     took.sort_unstable();
     took

@@ -83,6 +83,11 @@ pub(super) const KNOWN: &[Known] = &[
         |seat, wire, _| suite::congestion(seat, CongestionLayer::with(LittlesLaw::new()), wire),
     ),
     ours(
+        "adaptive+congestion",
+        "both of ours, in one line",
+        |seat, wire, _| suite::pair(seat, wire),
+    ),
+    ours(
         "token-bucket",
         "our token bucket in each client, told the whole quota",
         |seat, wire, _| suite::token_bucket(seat, wire),

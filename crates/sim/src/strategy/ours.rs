@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use tower::ServiceBuilder;
-use tower_throttle_aimd::{AdaptiveLayer, AimdLayer, Law, PacedLayer};
-use tower_throttle_congestion::{CongestionLayer, Estimator};
-use tower_throttle_retry_after::RetryLayer;
+use tower_throttle_aimd::{Adaptive, AdaptiveLayer, AimdLayer, Law, Paced, PacedLayer};
+use tower_throttle_congestion::{Congestion, CongestionLayer, Estimator};
+use tower_throttle_core::now;
+use tower_throttle_retry_after::{RetryAfterLayer, RetryLayer};
 use tower_throttle_token_bucket::TokenBucketLayer;
 
 use super::{Caller, Seat};
@@ -36,6 +37,26 @@ pub(super) fn adaptive(seat: &Seat, wire: Wire) -> Caller {
         .max_rate(seat.rate)
         .seed(seat.seed);
     paced(seat, layer, wire)
+}
+
+/// Finds a rate and a concurrency, in one line. The gate leaves to the law what is the law's, as it does
+/// in the layer of the law alone.
+pub(super) fn pair(seat: &Seat, wire: Wire) -> Caller {
+    let law = Adaptive::new()
+        .window(seat.window)
+        .max_rate(seat.rate)
+        .seed(seat.seed);
+    let concurrency = Congestion::new().seed(seat.seed);
+    let layer = RetryAfterLayer::new()
+        .default_pause(Duration::ZERO)
+        .max_spread(Duration::ZERO)
+        .max_wait(seat.max_wait.unwrap_or(Duration::MAX))
+        .and((Paced::new(law, now()), concurrency));
+    let stack = ServiceBuilder::new()
+        .layer(retry(seat))
+        .layer(layer)
+        .service(wire);
+    Caller::new(stack)
 }
 
 /// Finds it the classic way.

@@ -56,6 +56,8 @@ pub(crate) struct Setup {
 /// any waiting in the client's line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trip {
+    /// Whose it was.
+    pub client: usize,
     /// When it was sent.
     pub sent: Duration,
     /// When its response was there.
@@ -116,9 +118,13 @@ impl Desk {
     }
 
     /// A request that was sent then has its response.
-    pub(super) fn record(&self, sent: Duration) {
+    pub(super) fn record(&self, client: usize, sent: Duration) {
         let ended = self.elapsed();
-        self.lock().trips.push(Trip { sent, ended });
+        self.lock().trips.push(Trip {
+            client,
+            sent,
+            ended,
+        });
     }
 
     /// How long the way to the server takes, or back.

@@ -69,7 +69,7 @@ impl Wire {
             }
         };
         if status == StatusCode::OK {
-            self.desk.record(sent);
+            self.desk.record(self.client, sent);
         }
         Ok(answer(status, headers))
     }

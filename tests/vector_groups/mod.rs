@@ -1,6 +1,7 @@
 //! One module per system or crate; one function per group of cases.
 
 mod bucket;
+mod congestion;
 mod jitter;
 mod khive;
 mod retry;
@@ -15,6 +16,9 @@ pub(crate) type Group = fn(&Value) -> Result<(), String>;
 
 /// How ids begin, and what runs these cases: the first that fits.
 pub(crate) const GROUPS: &[(&str, Group)] = &[
+    ("cong-adjust-", congestion::adjust),
+    ("cong-ema", congestion::average),
+    ("cong-throughput-window", congestion::throughput),
     ("jitter-", jitter::jitter),
     ("khive-bucket-", khive::bucket),
     ("khive-endpoint-", khive::endpoint),
@@ -32,7 +36,7 @@ pub(crate) const GROUPS: &[(&str, Group)] = &[
 ];
 
 /// How the ids of the cases begin that nothing runs yet. They count as not passed.
-pub(crate) const NOT_RUN_YET: &[&str] = &["aimd-", "cong-", "tech-composite-"];
+pub(crate) const NOT_RUN_YET: &[&str] = &["aimd-", "tech-composite-"];
 
 /// A part of a case, which must have the fields of `T` and no others.
 fn part<T: DeserializeOwned>(case: &Value, part: &str) -> Result<T, String> {

@@ -2,6 +2,7 @@
 
 mod aimd;
 mod bucket;
+mod congestion;
 mod jitter;
 mod khive;
 mod retry;
@@ -19,6 +20,9 @@ pub(crate) const GROUPS: &[(&str, Group)] = &[
     ("aimd-status-", aimd::status),
     ("aimd-validate-", aimd::validate),
     ("aimd-", aimd::steps),
+    ("cong-adjust-", congestion::adjust),
+    ("cong-ema", congestion::average),
+    ("cong-throughput-window", congestion::throughput),
     ("jitter-", jitter::jitter),
     ("khive-bucket-", khive::bucket),
     ("khive-endpoint-", khive::endpoint),
@@ -36,7 +40,7 @@ pub(crate) const GROUPS: &[(&str, Group)] = &[
 ];
 
 /// How the ids of the cases begin that nothing runs yet. They count as not passed.
-pub(crate) const NOT_RUN_YET: &[&str] = &["cong-", "tech-composite-"];
+pub(crate) const NOT_RUN_YET: &[&str] = &["tech-composite-"];
 
 /// A part of a case, which must have the fields of `T` and no others.
 fn part<T: DeserializeOwned>(case: &Value, part: &str) -> Result<T, String> {

@@ -43,36 +43,48 @@ fn measured(verdicts: &[Verdict]) -> String {
     measured.join(", ")
 }
 
-/// A limit on the concurrency beside the best one that never moves.
+/// A limit on the concurrency beside the best one that never moves, and beside the best of what others
+/// do.
 pub(crate) fn concurrency(contested: &[Contested]) -> String {
     let mut text = line(&[
         "case",
         "best fixed limit: goodput, p95",
         "ours: goodput, p95, Jain",
         "holds",
-        "others: goodput, p95",
+        "best of the others: goodput, p95",
     ]);
     text += &line(&["---"; 5]);
     for contested in contested {
         let Contested {
             name, best, ours, ..
         } = contested;
-        let fixed = format!("{}: {}", best.limit, goodput(&best.mean));
-        let own = format!("{}, {:.3}", goodput(ours), ours.jain);
-        let others: Vec<_> = contested
-            .rivals
-            .iter()
-            .map(|(name, figures)| format!("`{name}` {}", goodput(figures)))
-            .collect();
+        let other = best_other(contested);
         text += &line(&[
             name,
-            &fixed,
-            &own,
+            &format!("{}: {}", best.limit, goodput(&best.mean)),
+            &format!("{}, {:.3}", goodput(ours), ours.jain),
             yes(holds(contested)),
-            &others.join("; "),
+            &other.map_or_else(String::new, |(name, other)| {
+                format!("`{name}`: {}", goodput(&other))
+            }),
         ]);
     }
-    text
+    let beaten = contested.iter().filter(|contested| is_beaten(contested));
+    text + &format!(
+        "\nCases in which one of the others has over 2 points of goodput more: {}.\n",
+        beaten.count()
+    )
+}
+
+/// The one with the most goodput.
+fn best_other(contested: &Contested) -> Option<(&'static str, Figures)> {
+    let others = contested.rivals.iter().copied();
+    others.max_by(|a, b| a.1.utilisation.total_cmp(&b.1.utilisation))
+}
+
+fn is_beaten(contested: &Contested) -> bool {
+    let other = best_other(contested).map_or(0.0, |(_, other)| other.utilisation);
+    other > contested.ours.utilisation + 0.02
 }
 
 /// At least 95 % of the goodput of the best fixed limit, and of its 95th percentile at most 1.5 times.

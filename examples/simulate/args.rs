@@ -1,6 +1,6 @@
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind, value_parser};
+use clap::{Parser, value_parser};
 use tower_throttle_sim::{
     Config, Scenario, Strategy,
     client::Load,
@@ -9,84 +9,10 @@ use tower_throttle_sim::{
     wire::{Hint, Latency},
 };
 
-use crate::parse::{fraction, pair, seconds, steps};
-
-/// What to simulate: the arguments, checked against each other.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) config: Config,
-    pub(crate) task: Task,
-    pub(crate) seeds: u64,
-    pub(crate) json: bool,
-    /// The number of clients and the strategy, if they were given.
-    pub(crate) clients: Option<u32>,
-    pub(crate) strategy: Option<Strategy>,
-    pub(crate) plot: Option<PathBuf>,
-    pub(crate) write: Option<PathBuf>,
-}
-
-/// What to do.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Task {
-    /// Simulate what the arguments say.
-    Simulate,
-    /// Lay the figures of a world of somebody else's beside theirs.
-    Compare(Scenario),
-    /// Try every limit on the concurrency that doesn't move.
-    Sweep,
-    /// Show what must hold, and whether it does.
-    Table(Table),
-}
-
-/// What must hold, of what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Table {
-    /// Of a strategy that looks for a rate
-    Rate,
-    /// Of a strategy that looks for a concurrency
-    Concurrency,
-}
-
-impl Plan {
-    /// Reads the command line; on a bad one, says why and exits with code 2.
-    pub(crate) fn from_command_line() -> Self {
-        Self::parse(std::env::args_os()).unwrap_or_else(|error| error.exit())
-    }
-
-    fn parse<A: Into<OsString> + Clone>(
-        args: impl IntoIterator<Item = A>,
-    ) -> Result<Self, clap::Error> {
-        let args = Args::try_parse_from(args)?;
-        args.check()
-            .map_err(|message| Args::command().error(ErrorKind::ValueValidation, message))?;
-        Ok(Self {
-            config: args.config(),
-            task: args.task(),
-            seeds: args.seeds,
-            json: args.json,
-            clients: args.clients,
-            strategy: args.strategy,
-            plot: args.plot,
-            write: args.write,
-        })
-    }
-
-    /// What is simulated, in one line.
-    pub(crate) fn describe(&self) -> String {
-        let config = &self.config;
-        format!(
-            "{} server, {}, hint {}; {} clients with {} workers, {}; {} windows, {} of them warm-up",
-            config.server,
-            config.rate(),
-            config.hint,
-            config.clients,
-            config.workers(),
-            config.load,
-            config.windows,
-            config.warmup,
-        )
-    }
-}
+use crate::{
+    parse::{fraction, pair, seconds, steps},
+    plan::{Table, Task},
+};
 
 /// Clients and the quota that they share, in virtual time
 ///
@@ -99,7 +25,7 @@ impl Plan {
     bin_name = "cargo run --release --example simulate --",
     after_long_help = after_help(),
 )]
-struct Args {
+pub(crate) struct Args {
     /// The server: fixed, anchored (its first window begins with the first request), sliding,
     /// bucket:BURST, slots:N (refuses above N at a time, slow when crowded) or queue:N (N at a time, the
     /// rest in line)
@@ -126,7 +52,7 @@ struct Args {
 
     /// Clients [default: 10]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=1000))]
-    clients: Option<u32>,
+    pub(crate) clients: Option<u32>,
 
     /// Workers of each client [default: 8, or as many as it takes to saturate the server]
     #[arg(long, value_name = "K", value_parser = value_parser!(u32).range(1..=1000))]
@@ -134,7 +60,7 @@ struct Args {
 
     /// What the clients do about the limit: see below [default: adaptive]
     #[arg(long, value_name = "NAME")]
-    strategy: Option<Strategy>,
+    pub(crate) strategy: Option<Strategy>,
 
     /// What the clients have to send: saturated, poisson:FRACTION (of the quota), bursty:FRACTION,
     /// on-off:WINDOWS, batch:QUOTAS or think:SECONDS
@@ -161,7 +87,7 @@ struct Args {
     /// Runs, each with a seed of its own: 1, 2, 3, ...
     #[arg(long, value_name = "N", default_value_t = 10)]
     #[arg(value_parser = value_parser!(u64).range(1..=1000))]
-    seeds: u64,
+    pub(crate) seeds: u64,
 
     /// From this window on the quota is another one; may be given several times
     #[arg(long, value_name = "WINDOW:QUOTA", value_parser = pair::<f64, u32>)]
@@ -199,15 +125,15 @@ struct Args {
 
     /// Puts what would be printed between <!-- simulate:begin --> and <!-- simulate:end --> in a file
     #[arg(long, value_name = "FILE")]
-    write: Option<PathBuf>,
+    pub(crate) write: Option<PathBuf>,
 
     /// Draws the run of the first seed: who got how much of the quota, and the 429s
     #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "sweep", "table"])]
-    plot: Option<PathBuf>,
+    pub(crate) plot: Option<PathBuf>,
 
     /// Print the figures as JSON instead of the table
     #[arg(long)]
-    json: bool,
+    pub(crate) json: bool,
 }
 
 /// What a scenario settles.
@@ -256,7 +182,7 @@ Exit codes: 0 done, 1 failed, 2 bad arguments.";
 
 impl Args {
     /// Checks what takes several values to judge.
-    fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         if self.warmup() >= self.windows {
             return Err(format!(
                 "--warmup {} leaves nothing of --windows {}",
@@ -279,7 +205,7 @@ impl Args {
         Ok(())
     }
 
-    fn task(&self) -> Task {
+    pub(crate) fn task(&self) -> Task {
         match (self.scenario, self.table) {
             (Some(scenario), _) => Task::Compare(scenario),
             (None, Some(table)) => Task::Table(table),
@@ -304,7 +230,7 @@ impl Args {
         self.strategy.unwrap_or_default()
     }
 
-    fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         Config {
             server: self.server,
             quota: self.quota,
@@ -341,7 +267,10 @@ impl Args {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::plan::Plan;
 
     fn plan(args: &str) -> Result<Plan, clap::Error> {
         Plan::parse(std::iter::once("simulate").chain(args.split_whitespace()))

@@ -10,6 +10,7 @@
 
 mod args;
 mod parse;
+mod plan;
 mod progress;
 mod rewrite;
 mod table;
@@ -22,7 +23,7 @@ use std::{
 
 use tower_throttle_core::BoxError;
 
-use crate::args::Plan;
+use crate::plan::Plan;
 
 fn main() -> ExitCode {
     match run(&Plan::from_command_line()) {

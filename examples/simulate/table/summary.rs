@@ -1,7 +1,7 @@
 use tower_throttle_sim::{Config, Figures, Summary, client::Load};
 
 use super::{count, per_100, percent, seconds, windows};
-use crate::args::Plan;
+use crate::plan::Plan;
 
 /// What one row says, and of which figure.
 type Row = (&'static str, fn(&Figures) -> String);

@@ -5,7 +5,7 @@ use tower_throttle_sim::{
     scenario::{Outcome, Reference},
 };
 
-use crate::{args::Plan, progress::Progress, table};
+use crate::{plan::Plan, progress::Progress, table};
 
 /// One strategy at one number of processes, beside what is known.
 #[derive(Debug, Serialize)]

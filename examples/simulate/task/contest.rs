@@ -5,7 +5,7 @@ use tower_throttle_sim::{
 };
 
 use super::sum_up;
-use crate::{args::Plan, progress::Progress};
+use crate::{plan::Plan, progress::Progress};
 
 /// A contest, and what came of it.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use tower_throttle_sim::{
 };
 
 use super::sum_up;
-use crate::args::Plan;
+use crate::plan::Plan;
 
 /// A case, what came of it, and what comes of what others do.
 #[derive(Debug)]

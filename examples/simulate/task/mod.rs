@@ -9,7 +9,7 @@ mod sweep;
 use tower_throttle_core::BoxError;
 
 use crate::{
-    args::{Plan, Table, Task},
+    plan::{Plan, Table, Task},
     progress::Progress,
     table,
 };

@@ -4,7 +4,7 @@ use tower_throttle_core::BoxError;
 use tower_throttle_sim::{Config, plot::RatePlot};
 
 use super::sum_up;
-use crate::{args::Plan, table};
+use crate::{plan::Plan, table};
 
 /// Simulates what the arguments say.
 pub(super) fn run(plan: &Plan) -> Result<String, BoxError> {

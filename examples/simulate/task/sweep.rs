@@ -1,6 +1,6 @@
 use tower_throttle_sim::sweep::{best, limits, sweep};
 
-use crate::{args::Plan, progress::Progress, table};
+use crate::{plan::Plan, progress::Progress, table};
 
 /// Tries every fixed limit.
 pub(super) fn run(plan: &Plan) -> String {

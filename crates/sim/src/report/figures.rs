@@ -1,13 +1,7 @@
-use std::{ops::Range, time::Duration};
-
 use serde::Serialize;
 
-use super::{jain, percentile, rolling::Rolling, statistics::ratio};
-use crate::{
-    client::{End, Request},
-    run::{Config, Run, SLICES, What, slice},
-    series,
-};
+use super::measured::Measured;
+use crate::run::{Config, Run};
 
 /// What came of one run, or of many. What there is not is not a number, `null` as JSON; what was never
 /// reached is infinite, `null` too.
@@ -64,112 +58,27 @@ impl Figures {
     /// What came of `run`, which ran as `config` says.
     #[must_use]
     pub fn of(config: &Config, run: &Run) -> Self {
-        let rolling = Rolling::new(&run.series, size(SLICES));
-        let measured = size(config.warmup * SLICES)..size(config.windows * SLICES);
-        let span = config.measured_from()..config.length();
-        let clients = size(config.all_clients());
-        let ended = ended_within(&run.requests, clients, &span);
-        let took = latencies(&ended);
-        let trips = trips(run, clients, &span);
-        let minutes = (span.end - span.start).as_secs_f64() / 60.0;
-        let change = first_change(config);
-        let quick =
-            |rolling: &Rolling, slices: Range<usize>| rolling.rejected_per_accepted(slices) <= 0.05;
+        let measured = Measured::of(config, run);
         Self {
-            utilisation: rolling.utilisation(measured.clone()),
-            rejected_per_accepted: rolling.rejected_per_accepted(measured.clone()),
-            jain: jain(&shares(config, run, &measured)),
-            success: success(&ended),
-            p50_s: seconds(percentile(&took, 50)),
-            p95_s: seconds(percentile(&took, 95)),
-            p99_s: seconds(percentile(&took, 99)),
-            sent_p50_s: seconds(percentile(&trips, 50)),
-            sent_p95_s: seconds(percentile(&trips, 95)),
-            per_minute: count(&ended, |end| end == End::Succeeded) / minutes,
-            rejected_share: rolling.rejected_share(measured.clone()),
-            failed: count(&ended, |end| {
-                !matches!(end, End::Succeeded | End::Abandoned)
-            }),
-            timed_out: count(&ended, |end| end == End::TimedOut),
+            utilisation: measured.utilisation(),
+            rejected_per_accepted: measured.rejected_per_accepted(),
+            jain: measured.jain(),
+            success: measured.success(),
+            p50_s: measured.latency(50),
+            p95_s: measured.latency(95),
+            p99_s: measured.latency(99),
+            sent_p50_s: measured.latency_from_send(50),
+            sent_p95_s: measured.latency_from_send(95),
+            per_minute: measured.per_minute(),
+            rejected_share: measured.rejected_share(),
+            failed: measured.failed(),
+            timed_out: measured.timed_out(),
             lost: run.lost.into(),
-            converged_windows: rolling.windows_until(0, |rolling, slices| {
-                rolling.utilisation(slices.clone()) >= 0.9 && quick(rolling, slices)
-            }),
-            reclaimed_windows: since(change, |from| {
-                rolling.windows_until(from, |rolling, slices| rolling.utilisation(slices) >= 0.95)
-            }),
-            yielded_windows: since(change, |from| rolling.windows_until(from, quick)),
-            rejected_after_change: since(change, |from| {
-                rolling.rejected_per_accepted(from..from + size(4 * SLICES))
-            }),
-            makespan_s: seconds(run.requests.last().map(|request| request.ended)),
+            converged_windows: measured.converged(),
+            reclaimed_windows: measured.reclaimed(),
+            yielded_windows: measured.yielded(),
+            rejected_after_change: measured.rejected_after_change(),
+            makespan_s: measured.makespan(),
         }
     }
-}
-
-/// Those of the first `clients`: a rogue would be the next.
-fn ended_within(requests: &[Request], clients: usize, span: &Range<Duration>) -> Vec<Request> {
-    let ours = requests.iter().filter(|request| request.client < clients);
-    let ended = ours.filter(|request| span.contains(&request.ended));
-    ended.copied().collect()
-}
-
-fn latencies(ended: &[Request]) -> Vec<Duration> {
-    let succeeded = ended.iter().filter(|request| request.end == End::Succeeded);
-    let mut took: Vec<_> = succeeded.map(Request::took).collect();
-    took.sort_unstable();
-    took
-}
-
-fn trips(run: &Run, clients: usize, span: &Range<Duration>) -> Vec<Duration> {
-    let ours = run.trips.iter().filter(|trip| trip.client < clients);
-    let within = ours.filter(|trip| span.contains(&trip.ended));
-    let mut took: Vec<_> = within.map(|trip| trip.ended - trip.sent).collect();
-    took.sort_unstable();
-    took
-}
-
-fn success(ended: &[Request]) -> f64 {
-    let succeeded = count(ended, |end| end == End::Succeeded);
-    ratio(succeeded, count(ended, |end| end != End::Abandoned)).unwrap_or(1.0)
-}
-
-fn count(ended: &[Request], counts: impl Fn(End) -> bool) -> f64 {
-    let count = ended.iter().filter(|request| counts(request.end)).count();
-    u32::try_from(count).map_or(f64::INFINITY, f64::from)
-}
-
-/// What each client had, of those that were there all the time.
-fn shares(config: &Config, run: &Run, measured: &Range<usize>) -> Vec<u32> {
-    let left: u32 = config.changes.iter().map(left).sum();
-    let steady = run.series.accepted.iter().take(size(config.clients));
-    steady
-        .skip(size(left))
-        .map(|row| row[measured.clone()].iter().sum())
-        .collect()
-}
-
-fn left(change: &crate::run::Change) -> u32 {
-    match change.what {
-        What::Leave(clients) => clients,
-        _ => 0,
-    }
-}
-
-/// In which slice something changes for the first time.
-fn first_change(config: &Config) -> Option<usize> {
-    let first = config.changes.iter().map(|change| change.at).min();
-    first.map(|at| series::index(at, slice(config.window)))
-}
-
-fn since(change: Option<usize>, figure: impl Fn(usize) -> f64) -> f64 {
-    change.map_or(f64::NAN, figure)
-}
-
-fn seconds(time: Option<Duration>) -> f64 {
-    time.map_or(f64::NAN, |time| time.as_secs_f64())
-}
-
-fn size(count: u32) -> usize {
-    usize::try_from(count).unwrap_or(usize::MAX)
 }

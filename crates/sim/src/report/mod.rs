@@ -1,6 +1,7 @@
 //! What came of a run, in figures.
 
 mod figures;
+mod measured;
 mod rolling;
 mod statistics;
 mod summary;

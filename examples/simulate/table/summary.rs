@@ -42,7 +42,8 @@ const CHANGE_ROWS: [Row; 3] = [
 /// A table for people.
 pub(crate) fn of(plan: &Plan, summary: &Summary) -> String {
     let mut table = super::empty();
-    let mean = format!("mean of {} seeds", plan.seeds);
+    let plural = if plan.seeds == 1 { "" } else { "s" };
+    let mean = format!("mean of {} seed{plural}", plan.seeds);
     table.set_header([&plan.config.strategy.to_string(), &mean, "worst"]);
     for (name, figure) in rows(&plan.config) {
         table.add_row([name, &figure(&summary.mean), &figure(&summary.worst)]);

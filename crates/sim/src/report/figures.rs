@@ -15,7 +15,7 @@ pub struct Figures {
     pub utilisation: f64,
     /// 429s for each request that was let in.
     pub rejected_per_accepted: f64,
-    /// [How fairly](jain) the clients share what was let in: those that were there all the time.
+    /// [How fairly](super::jain) the clients share what was let in: those that were there all the time.
     pub jain: f64,
     /// Requests that succeeded, as a share of those that ended.
     pub success: f64,

@@ -127,7 +127,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
 
-    /// Draws the run of the first seed: who got how much of the quota, and the 429s
+    /// Draws the run of the first seed: who got how much of the quota, and the 429s; or the limits in
+    /// flight, and the latency
     #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "sweep", "table"])]
     pub(crate) plot: Option<PathBuf>,
 

@@ -23,7 +23,7 @@ pub use self::{
     ledger::{End, Request},
     load::Load,
 };
-use crate::strategy::Caller;
+use crate::strategy::Stack;
 
 /// What a client has to do.
 #[derive(Debug, Clone)]
@@ -57,13 +57,17 @@ impl Work {
 
 /// A process: dropping it kills it, and whatever it has in line or in flight.
 #[derive(Debug)]
-pub(crate) struct Client(#[expect(dead_code, reason = "held for its drop")] JoinSet<()>);
+pub(crate) struct Client {
+    index: usize,
+    stack: Stack,
+    _tasks: JoinSet<()>,
+}
 
 impl Client {
     /// Starts the workers of client `index`.
     pub(crate) fn start(
         index: usize,
-        caller: Caller,
+        stack: Stack,
         ledger: &Ledger,
         work: &Work,
         random: Xoshiro256PlusPlus,
@@ -71,12 +75,26 @@ impl Client {
         let mut tasks = JoinSet::new();
         let worker = Worker {
             client: index,
-            caller,
+            caller: stack.caller(),
             ledger: ledger.clone(),
             work: work.clone(),
             random,
         };
         worker.start(&mut tasks);
-        Self(tasks)
+        Self {
+            index,
+            stack,
+            _tasks: tasks,
+        }
+    }
+
+    /// Which one it is.
+    pub(crate) const fn index(&self) -> usize {
+        self.index
+    }
+
+    /// How many it may have in flight now, if there is a limit.
+    pub(crate) fn limit(&self) -> Option<u32> {
+        self.stack.limit()
     }
 }

@@ -134,6 +134,13 @@ impl Config {
         self.window * self.warmup
     }
 
+    /// What changes, the earliest first.
+    pub(crate) fn changes_in_order(&self) -> Vec<Change> {
+        let mut changes = self.changes.clone();
+        changes.sort_by_key(|change| change.at);
+        changes
+    }
+
     /// How many clients there are in the course of the run, a rogue not included.
     pub(crate) fn all_clients(&self) -> u32 {
         let joining = self.changes.iter().map(|change| match change.what {

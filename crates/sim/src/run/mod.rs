@@ -1,5 +1,6 @@
 //! One run: a server, its clients, and what became of them, in virtual time.
 
+mod capacity;
 mod config;
 mod many;
 mod world;
@@ -13,7 +14,9 @@ pub use self::{
     config::{Change, Config, What},
     many::each_seed,
 };
-use crate::{Series, client::Request, wire::Trip};
+use crate::{
+    Series, client::Request, plot::ConcurrencySeries, report::percentile, series, wire::Trip,
+};
 
 /// What became of everything.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,8 +27,43 @@ pub struct Run {
     pub requests: Vec<Request>,
     /// Every request that was let in, as the innermost layer saw it, in the order of their ends.
     pub trips: Vec<Trip>,
+    /// How many each client let be in flight, at the end of each slice of the series; 0 if it was not
+    /// there, or knows no limit.
+    pub limits: Vec<Vec<f64>>,
+    /// How many slots the server has, in each slice; nothing if it has none.
+    pub capacity: Vec<f64>,
     /// Requests that never ended. There must be none.
     pub lost: u32,
+}
+
+impl Run {
+    /// What there is to draw if the clients limit how many are in flight.
+    #[must_use]
+    pub fn concurrency(&self) -> Option<ConcurrencySeries> {
+        let slices = self.series.slices();
+        let is_limited = self.limits.iter().flatten().any(|&limit| limit > 0.0);
+        is_limited.then(|| ConcurrencySeries {
+            slice: self.series.slice,
+            limits: self.limits.clone(),
+            capacity: self.capacity.clone(),
+            latency: medians(&self.trips, self.series.slice, slices),
+        })
+    }
+}
+
+/// The median latency of those that ended in each slice.
+fn medians(trips: &[Trip], slice: Duration, slices: usize) -> Vec<Option<Duration>> {
+    let mut ended = vec![Vec::new(); slices];
+    for trip in trips {
+        if let Some(ended) = ended.get_mut(series::index(trip.ended, slice)) {
+            ended.push(trip.ended - trip.sent);
+        }
+    }
+    let median = |mut took: Vec<Duration>| {
+        took.sort_unstable();
+        percentile(&took, 50)
+    };
+    ended.into_iter().map(median).collect()
 }
 
 /// Simulates one run. The same seed gives the same run.

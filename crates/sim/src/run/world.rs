@@ -11,11 +11,10 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use tokio::time::sleep;
 
-use super::{Change, Config, Run, SLICES, What, slice};
+use super::{Change, Config, Run, SLICES, What, capacity::Capacity, slice};
 use crate::{
     Series,
     client::{Client, Ledger, Load, Work},
-    server::Kind,
     strategy::{Seat, Strategy},
     wire::{Desk, Setup, Wire},
 };
@@ -30,6 +29,8 @@ pub(super) struct World<'a> {
     /// Those that are there, oldest first.
     clients: VecDeque<Client>,
     joined: usize,
+    /// How many each may have in flight, at the end of each slice.
+    limits: Vec<Vec<f64>>,
     rogue: Option<Client>,
     random: Xoshiro256PlusPlus,
 }
@@ -54,6 +55,7 @@ impl<'a> World<'a> {
             work,
             clients: VecDeque::new(),
             joined: 0,
+            limits: vec![Vec::new(); size(config.all_clients())],
             rogue: None,
             random,
         };
@@ -64,15 +66,32 @@ impl<'a> World<'a> {
 
     /// Lets everything happen until the run is over.
     pub(super) async fn live(&mut self, progress: &impl Fn(u32)) {
-        let mut changes = in_order(self.config).into_iter().peekable();
-        for window in 1..=self.config.windows {
-            let end = self.config.window * window;
-            while let Some(change) = changes.next_if(|change| change.at < end) {
-                self.desk.until(change.at).await;
-                self.change(change);
+        let mut changes = self.config.changes_in_order().into_iter().peekable();
+        for window in 0..self.config.windows {
+            for part in 1..=SLICES {
+                let end = self.config.window * window + slice(self.config.window) * part;
+                while let Some(change) = changes.next_if(|change| change.at < end) {
+                    self.desk.until(change.at).await;
+                    self.change(change);
+                }
+                self.desk.until(end).await;
+                self.note_limits();
             }
-            self.desk.until(end).await;
-            progress(window);
+            progress(window + 1);
+        }
+    }
+
+    /// Those that aren't there have a limit of 0, and so have those that know no limit.
+    fn note_limits(&mut self) {
+        for row in &mut self.limits {
+            row.push(0.0);
+        }
+        for client in &self.clients {
+            let row = self.limits.get_mut(client.index());
+            let cell = row.and_then(|row| row.last_mut());
+            if let (Some(cell), Some(limit)) = (cell, client.limit()) {
+                *cell = limit.into();
+            }
         }
     }
 
@@ -89,11 +108,18 @@ impl<'a> World<'a> {
     pub(super) fn end(self) -> Run {
         let mut entries = self.ledger.take();
         let mut series = self.desk.take_series();
-        series.quota_per_slice = quota_per_slice(self.config, series.slices());
+        let capacities = Capacity::per_slice(self.config, series.slices());
+        let length = series.slice.as_secs_f64();
+        series.quota_per_slice = capacities
+            .iter()
+            .map(|at| at.per_second() * length)
+            .collect();
         entries.ended.sort_by_key(|request| request.ended);
         Run {
             series,
             trips: self.desk.take_trips(),
+            limits: self.limits,
+            capacity: capacities.iter().filter_map(Capacity::slots).collect(),
             lost: entries.open(),
             requests: entries.ended,
         }
@@ -132,8 +158,8 @@ impl<'a> World<'a> {
         };
         let wire = Wire::new(Arc::clone(&self.desk), index);
         let random = Xoshiro256PlusPlus::from_rng(&mut self.random);
-        let caller = strategy.stack(&seat, wire);
-        Client::start(index, caller, &self.ledger, work, random)
+        let stack = strategy.stack(&seat, wire);
+        Client::start(index, stack, &self.ledger, work, random)
     }
 
     /// One that has no layers at all.
@@ -166,64 +192,4 @@ fn setup(config: &Config, random: &mut Xoshiro256PlusPlus) -> Setup {
 
 fn size(count: u32) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
-}
-
-/// What changes, the earliest first.
-fn in_order(config: &Config) -> Vec<Change> {
-    let mut changes = config.changes.clone();
-    changes.sort_by_key(|change| change.at);
-    changes
-}
-
-/// What the server would have let in: as much as it could at the beginning of each slice.
-fn quota_per_slice(config: &Config, slices: usize) -> Vec<f64> {
-    let slice = slice(config.window);
-    let mut changes = in_order(config).into_iter().peekable();
-    let (mut at, mut capacity) = (Duration::ZERO, Capacity::of(config));
-    let mut quotas = Vec::with_capacity(slices);
-    for _ in 0..slices {
-        while let Some(change) = changes.next_if(|change| change.at <= at) {
-            capacity.change(change.what);
-        }
-        quotas.push(capacity.per_second() * slice.as_secs_f64());
-        at += slice;
-    }
-    quotas
-}
-
-/// What the server can do at most, as it is.
-struct Capacity {
-    kind: Kind,
-    quota: u32,
-    window: Duration,
-    /// How many times slower than at the beginning.
-    factor: f64,
-}
-
-impl Capacity {
-    fn of(config: &Config) -> Self {
-        Self {
-            kind: config.server,
-            quota: config.quota,
-            window: config.window,
-            factor: 1.0,
-        }
-    }
-
-    fn change(&mut self, what: What) {
-        match what {
-            What::Size(size) => (self.quota, self.kind) = (size, self.kind.resized(size)),
-            What::Latency(factor) => self.factor = factor,
-            What::Join(_) | What::Leave(_) => {}
-        }
-    }
-
-    /// A quota doesn't care how long requests take.
-    fn per_second(&self) -> f64 {
-        let rate = self.kind.rate(self.quota, self.window).as_per_second_f64();
-        match self.kind.slots() {
-            Some(_) => rate / self.factor,
-            None => rate,
-        }
-    }
 }

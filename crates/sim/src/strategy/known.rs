@@ -3,7 +3,7 @@
 use tower_throttle_aimd::AimdLayer;
 use tower_throttle_congestion::{CongestionLayer, LittlesLaw};
 
-use super::{Caller, Seat, ours as suite, peers};
+use super::{Seat, Stack, ours as suite, peers};
 use crate::{rivals::stkai::Preset, wire::Wire};
 
 /// A line of the table.
@@ -15,10 +15,10 @@ pub(super) struct Known {
     pub(super) about: &'static str,
     /// Whether it is of this suite.
     pub(super) ours: bool,
-    pub(super) stack: fn(&Seat, Wire, u32) -> Caller,
+    pub(super) stack: Build,
 }
 
-const fn known(name: &'static str, about: &'static str, stack: Stack) -> Known {
+const fn known(name: &'static str, about: &'static str, stack: Build) -> Known {
     Known {
         name,
         takes: None,
@@ -28,7 +28,7 @@ const fn known(name: &'static str, about: &'static str, stack: Stack) -> Known {
     }
 }
 
-const fn ours(name: &'static str, about: &'static str, stack: Stack) -> Known {
+const fn ours(name: &'static str, about: &'static str, stack: Build) -> Known {
     let known = known(name, about, stack);
     Known {
         ours: true,
@@ -36,10 +36,10 @@ const fn ours(name: &'static str, about: &'static str, stack: Stack) -> Known {
     }
 }
 
-type Stack = fn(&Seat, Wire, u32) -> Caller;
+type Build = fn(&Seat, Wire, u32) -> Stack;
 
 /// No layer at all: what is refused stays refused.
-pub(super) const BARE: Known = known("bare", "no layers", |_, wire, _| Caller::new(wire));
+pub(super) const BARE: Known = known("bare", "no layers", |_, wire, _| Stack::new(wire));
 
 /// The only one that takes a number.
 pub(super) const FIXED: Known = Known {

@@ -7,20 +7,17 @@ mod ours;
 mod peers;
 mod repeat;
 mod scramble;
+mod stack;
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use tower::util::BoxCloneService;
-use tower_throttle_core::BoxError;
 use tower_throttle_jitter::Generator;
 use tower_throttle_token_bucket::Rate;
 
 use self::known::{BARE, FIXED, KNOWN, Known};
 pub(crate) use self::scramble::TimedOut;
-use crate::wire::{Answer, Call, Wire};
-
-/// A client's HTTP client, with its layers around it.
-pub type Caller = BoxCloneService<Call, Answer, BoxError>;
+pub use self::stack::{Caller, Stack};
+use crate::wire::Wire;
 
 /// What one client has been told.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +71,7 @@ impl Strategy {
 
     /// Puts the layers of one client around its wire.
     #[must_use]
-    pub fn stack(&self, seat: &Seat, wire: Wire) -> Caller {
+    pub fn stack(&self, seat: &Seat, wire: Wire) -> Stack {
         (self.kind.stack)(seat, wire, self.argument)
     }
 

@@ -12,7 +12,7 @@ use tower_throttle_token_bucket::Rate;
 use self::{cubic::Cubic, epoch::Epoch, settings::Settings};
 use crate::{
     Cause, Change, Ended, Law, Sent,
-    pause::pause,
+    pause::{ROUNDED, pause},
     random::Random,
     sends::Sends,
     time::{FASTEST, interval, later, seconds},
@@ -178,6 +178,10 @@ impl Law for Adaptive {
 
     fn paused_until(&self) -> Option<Instant> {
         self.paused_until
+    }
+
+    fn min_pause(&self) -> Duration {
+        ROUNDED
     }
 
     fn resume(&mut self) {

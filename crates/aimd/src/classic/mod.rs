@@ -1,5 +1,3 @@
-//! The classic law: additive increase, multiplicative decrease.
-
 mod settings;
 mod steps;
 
@@ -24,7 +22,53 @@ const JITTER: f64 = 0.2;
 /// A send counts as delayed by the rate if it follows the one before within this many intervals.
 const PROMPT: f64 = 1.25;
 
-/// The classic law.
+/// Additive increase, multiplicative decrease: cuts the rate when a request is turned away, and lets it
+/// grow bit by bit.
+///
+/// (Chiu and Jain, *Analysis of the increase and decrease algorithms for congestion avoidance*, 1989; the
+/// steps and presets are those of the stkai SDK.)
+///
+/// ```text
+///  max_rate ┤────╮                      ╭───
+///           ┤    │              ╭──╯ recovery · max_rate in each period
+///           ┤    ╰───╮  ╭──╯
+///     floor ┤ ─ ─ ─ ─╰──╯ ─ ─ ─ ─ ─ ─ ─ ─ ─
+///           └────┬───┬──┬──────────────────▶ time
+///               429 429 200
+/// ```
+///
+/// The limit `E` begins at `max_rate`, and steps between `floor · max_rate` and that:
+/// [`decrease`] and [`increase`], each spread by ±20 %.
+///
+/// | | penalty | recovery | floor | the layer's `max_wait` |
+/// |---|---|---|---|---|
+/// | [`conservative`](Self::conservative) | 0.5 | 0.02 | 0.05 | 120 s |
+/// | [`balanced`](Self::balanced) | 0.3 | 0.05 | 0.1 | 45 s |
+/// | [`optimistic`](Self::optimistic) | 0.15 | 0.1 | 0.3 | 20 s |
+///
+/// # When it steps
+///
+/// * **Down** once for each time of congestion: 429s to requests that were sent before the last cut don't
+///   cut. After a cut nobody is sent for an interval, and longer if the next is turned away as well, as
+///   with [`Adaptive`](crate::Adaptive).
+/// * **Up** by time: a whole step for each period of `max_rate` in which the rate was used, so that the
+///   growth of all clients does not depend on how many requests there are. Time counts as used if a
+///   send follows another as closely as the rate lets it (within 1¼ intervals), and if a success follows.
+/// * **Not at all** for other failures, and for what was dropped in flight.
+///
+/// Requests leave evenly, from a random phase. However low the rate, one token fits: nothing is
+/// stuck below one request per period.
+///
+/// With [`per_response`](Self::per_response) it steps down for every 429 and up for every success instead,
+/// and the bucket holds as much as the limit, one token at least. The share of 429s in all attempts is
+/// then `f` of `f/(1 − f)² = n · recovery/penalty` with `n` clients of one quota, whatever else
+/// is done: 46 % for ten of them.
+///
+/// # Choosing
+///
+/// [`Adaptive`](crate::Adaptive) uses more of a quota with fewer 429s. This one is simple, and
+/// shares evenly. Mind that `n` clients at their floors may be more than the quota: above 10 for
+/// `balanced` and 3 for `optimistic`, if each has all of it as `max_rate`.
 #[derive(Debug, Clone)]
 pub struct Aimd {
     settings: Settings,
@@ -48,19 +92,19 @@ impl Aimd {
         Self::balanced(max_rate)
     }
 
-    /// Loses half at a cut, recovers slowly, and goes down to a twentieth.
+    /// Loses half at a cut, recovers by a fiftieth, and goes down to a twentieth.
     #[must_use]
     pub fn conservative(max_rate: Rate) -> Self {
         Self::preset(max_rate, Preset::CONSERVATIVE)
     }
 
-    /// Loses 30 % at a cut, and goes down to a tenth.
+    /// Loses 30 % at a cut, recovers by a twentieth, and goes down to a tenth.
     #[must_use]
     pub fn balanced(max_rate: Rate) -> Self {
         Self::preset(max_rate, Preset::BALANCED)
     }
 
-    /// Loses 15 % at a cut, recovers fast, and goes down to 30 %.
+    /// Loses 15 % at a cut, recovers by a tenth, and goes down to 30 %.
     #[must_use]
     pub fn optimistic(max_rate: Rate) -> Self {
         Self::preset(max_rate, Preset::OPTIMISTIC)
@@ -147,7 +191,7 @@ impl Aimd {
     }
 
     /// Steps down for each 429 and up for each success, with a bucket as large as the limit that is
-    /// full at the start: as published. Default: see the [module](self).
+    /// full at the start: as published. Default: see [above](Self#when-it-steps).
     #[must_use]
     pub fn per_response(self) -> Self {
         self.with(|settings| settings.steps = Steps::PerResponse)

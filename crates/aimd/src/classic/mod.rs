@@ -76,7 +76,7 @@ pub struct Aimd {
     /// The limit as it is now, in tokens per period of `max_rate`.
     effective: f64,
     last_cut: Option<Instant>,
-    last_sent: Option<Instant>,
+    last_sent: Option<Sent>,
     /// For how long the rate has been used since the last step.
     used: Duration,
     /// Of requests that were sent after the last cut, since the last success.
@@ -245,13 +245,10 @@ impl Law for Aimd {
     }
 
     fn sent(&mut self, sent: Sent) {
-        let gap = self
-            .last_sent
-            .map(|last| sent.at.saturating_duration_since(last));
-        let prompt = seconds(PROMPT / self.per_second());
-        let used = gap.filter(|gap| *gap <= prompt).unwrap_or_default();
-        self.used = self.used.saturating_add(used);
-        self.last_sent = self.last_sent.max(Some(sent.at));
+        let last = self.last_sent.replace(sent);
+        let gap = last.filter(|last| self.is_prompt(last, sent.at));
+        let gap = gap.map(|last| sent.at.saturating_duration_since(last.at));
+        self.used = self.used.saturating_add(gap.unwrap_or_default());
     }
 
     fn unsent(&mut self, _sent: Sent) {}
@@ -292,6 +289,12 @@ impl Aimd {
         let used = std::mem::take(&mut self.used).min(period);
         self.refusals = 0;
         self.grow(used.as_secs_f64() / period.as_secs_f64());
+    }
+
+    /// Whether a send at `at` follows as closely as the rate lets it.
+    fn is_prompt(&self, last: &Sent, at: Instant) -> bool {
+        let due = f64::from(last.tokens) / self.per_second();
+        at.saturating_duration_since(last.at) <= seconds(PROMPT * due)
     }
 
     fn cut(&mut self, now: Instant) {

@@ -76,9 +76,11 @@ impl World {
     }
 
     /// The mean over seeds.
-    pub(crate) fn mean<L: Law>(&self, seeds: u64, law: impl Fn(u64) -> L) -> Figures {
-        let all: Vec<_> = (1..=seeds).map(|seed| self.run(seed, &law)).collect();
-        let mean = |of: fn(&Figures) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
+    pub(crate) fn mean<L: Law>(&self, seeds: u32, law: impl Fn(u64) -> L) -> Figures {
+        let all: Vec<_> = (1..=seeds.into())
+            .map(|seed| self.run(seed, &law))
+            .collect();
+        let mean = |of: fn(&Figures) -> f64| all.iter().map(of).sum::<f64>() / f64::from(seeds);
         Figures {
             used: mean(|figures| figures.used),
             refused: mean(|figures| figures.refused),

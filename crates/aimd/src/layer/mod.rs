@@ -134,7 +134,8 @@ impl<L: Law, F: Clone, W: Clone, R: Clone, H: Clone> PacedLayer<L, F, W, R, H> {
         Self::made(recipe, self.gate.over_cap(over_cap))
     }
 
-    /// The longest a request may wait. Zero: it passes at once or not at all.
+    /// The longest a request may wait. Default: no limit, or what a preset says; [`Duration::MAX`] is no
+    /// limit. Zero: it passes at once or not at all.
     ///
     /// A request is refused when it comes if it would wait for longer at the rate as it is, and those
     /// in line as soon as a cut or a pause makes it so. A wait of exactly this long is allowed.

@@ -32,6 +32,12 @@ pub trait Law: Clone + fmt::Debug + Send + 'static {
         None
     }
 
+    /// Pauses that a server asks for and that are shorter than this are the law's own affair: the gate
+    /// beside it does not close for them. Default: zero, the gate obeys them all.
+    fn min_pause(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Forgets a pause.
     fn resume(&mut self) {}
 

@@ -151,6 +151,7 @@ async fn a_bare_429_holds_everybody_back_for_one_interval() {
         .await
         .unwrap();
     let heard = now();
+    let interval = Duration::from_secs_f64(layer.limiter().rate().recip());
     assert!(layer.limiter().resume_at().is_some());
 
     layer
@@ -159,7 +160,8 @@ async fn a_bare_429_holds_everybody_back_for_one_interval() {
         .await
         .unwrap();
 
-    let (waited, interval) = (since(heard), SECOND / 9);
+    let waited = since(heard);
+    // tokio's timers are as fine as that.
     let late = Duration::from_millis(2);
     assert!((interval..=interval + late).contains(&waited), "{waited:?}");
 }

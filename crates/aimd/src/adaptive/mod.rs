@@ -10,7 +10,7 @@ use tower_throttle_token_bucket::Rate;
 use self::{cubic::Cubic, epoch::Epoch, settings::Settings};
 use crate::{
     Cause, Change, Ended, Law, Sent,
-    pause::pause,
+    pause::{ROUNDED, pause},
     random::Random,
     sends::Sends,
     time::{FASTEST, interval, later, seconds},
@@ -60,7 +60,8 @@ const UNUSED_GROWTH: f64 = 3.0;
 /// * **The pause.** After the first 429 nobody is sent for `1/r`, after the `k`-th in a row for
 ///   `max(1/r, 0.2 s)·2^(k−1)·U[¾, 1¼)`, up to a quarter of the window. If the server says for how
 ///   long: exactly so long, and then `U[0, min(1/r, window/2))`, since all clients have heard the same.
-///   (The gate beside the law sees to the former.)
+///   (The gate beside the law sees to the former.) A wait below 2 s, which is mostly made by rounding
+///   up, counts from the second refusal on, and only if the window is at least twice as long.
 /// * **The delivered rate.** The first success of a request that was sent after the epoch began ends it.
 ///   `r_max` is the rate at its beginning, or what was delivered then if that was less: requests that were sent in the last
 ///   `H` and not turned away. `H` is a window, or ten requests if that is longer. (AWS's adaptive mode
@@ -260,6 +261,10 @@ impl Law for Adaptive {
 
     fn paused_until(&self) -> Option<Instant> {
         self.paused_until
+    }
+
+    fn min_pause(&self) -> Duration {
+        ROUNDED
     }
 
     fn resume(&mut self) {

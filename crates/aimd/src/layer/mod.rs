@@ -91,7 +91,8 @@ impl<L: Law> PacedLayer<L> {
     pub fn following(law: L) -> Self {
         let gate = RetryAfterLayer::new()
             .default_pause(Duration::ZERO)
-            .max_spread(Duration::ZERO);
+            .max_spread(Duration::ZERO)
+            .min_pause(law.min_pause());
         let recipe = Recipe {
             law,
             cap: Signals::CAP,

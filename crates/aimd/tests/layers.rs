@@ -8,7 +8,7 @@ use std::{
 
 use http::{Request, Response, StatusCode};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_throttle_aimd::{AdaptiveLayer, AimdLayer};
+use tower_throttle_aimd::{AdaptiveLayer, AimdLayer, Law, PacedLayer};
 use tower_throttle_core::{BoxError, Outcome, Rejected, Why, now};
 use tower_throttle_retry_after::{OverCap, RetryLayer, Word};
 use tower_throttle_token_bucket::Rate;
@@ -89,6 +89,18 @@ fn server(
     })
 }
 
+/// One request, to a server that answers like this.
+async fn ask<L: Law>(
+    layer: &PacedLayer<L>,
+    status: u16,
+    retry_after: Option<u32>,
+) -> Result<Response<()>, BoxError> {
+    layer
+        .layer(server(status, retry_after))
+        .oneshot(request())
+        .await
+}
+
 fn rejected(error: &BoxError) -> &Rejected {
     error.downcast_ref().unwrap()
 }
@@ -119,18 +131,10 @@ async fn a_retry_after_is_obeyed_once() {
         let layer = AdaptiveLayer::new()
             .max_rate(Rate::per_second(80))
             .seed(seed);
-        layer
-            .layer(server(429, Some(5)))
-            .oneshot(request())
-            .await
-            .unwrap();
+        ask(&layer, 429, Some(5)).await.unwrap();
 
         let heard = now();
-        layer
-            .layer(server(200, None))
-            .oneshot(request())
-            .await
-            .unwrap();
+        ask(&layer, 200, None).await.unwrap();
 
         // An eighth of 80/s, and cut by a tenth: 9/s.
         let most = SECOND / 9 + Duration::from_millis(2);
@@ -145,20 +149,12 @@ async fn a_retry_after_is_obeyed_once() {
 #[tokio::test(start_paused = true)]
 async fn a_bare_429_holds_everybody_back_for_one_interval() {
     let layer = AdaptiveLayer::new().max_rate(Rate::per_second(80)).seed(1);
-    layer
-        .layer(server(429, None))
-        .oneshot(request())
-        .await
-        .unwrap();
+    ask(&layer, 429, None).await.unwrap();
     let heard = now();
     let interval = Duration::from_secs_f64(layer.limiter().rate().recip());
     assert!(layer.limiter().resume_at().is_some());
 
-    layer
-        .layer(server(200, None))
-        .oneshot(request())
-        .await
-        .unwrap();
+    ask(&layer, 200, None).await.unwrap();
 
     let waited = since(heard);
     // tokio's timers are as fine as that.
@@ -173,18 +169,10 @@ async fn a_pause_that_is_clamped_is_no_longer_than_the_cap_to_the_law_either() {
         .cap(10 * SECOND)
         .over_cap(OverCap::Clamp)
         .seed(1);
-    layer
-        .layer(server(429, Some(3600)))
-        .oneshot(request())
-        .await
-        .unwrap();
+    ask(&layer, 429, Some(3600)).await.unwrap();
     let heard = now();
 
-    layer
-        .layer(server(200, None))
-        .oneshot(request())
-        .await
-        .unwrap();
+    ask(&layer, 200, None).await.unwrap();
 
     assert!(since(heard) < 11 * SECOND);
 }
@@ -192,17 +180,9 @@ async fn a_pause_that_is_clamped_is_no_longer_than_the_cap_to_the_law_either() {
 #[tokio::test(start_paused = true)]
 async fn requests_are_refused_while_the_server_asks_for_more_than_the_cap() {
     let layer = AdaptiveLayer::new().seed(1);
-    layer
-        .layer(server(429, Some(3600)))
-        .oneshot(request())
-        .await
-        .unwrap();
+    ask(&layer, 429, Some(3600)).await.unwrap();
 
-    let error = layer
-        .layer(server(200, None))
-        .oneshot(request())
-        .await
-        .unwrap_err();
+    let error = ask(&layer, 200, None).await.unwrap_err();
 
     assert_eq!(rejected(&error).why(), Why::Closed);
     assert!(rejected(&error).retry_after() >= Some(3599 * SECOND));
@@ -211,21 +191,13 @@ async fn requests_are_refused_while_the_server_asks_for_more_than_the_cap() {
 #[tokio::test(start_paused = true)]
 async fn resuming_by_hand_ends_the_pause_of_the_gate_and_of_the_law() {
     let layer = AdaptiveLayer::new().max_rate(Rate::per_second(80)).seed(1);
-    layer
-        .layer(server(429, Some(60)))
-        .oneshot(request())
-        .await
-        .unwrap();
+    ask(&layer, 429, Some(60)).await.unwrap();
     tokio::time::sleep(SECOND).await;
     let start = now();
 
     layer.limiter().resume();
     assert_eq!(layer.limiter().resume_at(), None);
-    layer
-        .layer(server(200, None))
-        .oneshot(request())
-        .await
-        .unwrap();
+    ask(&layer, 200, None).await.unwrap();
 
     assert_eq!(since(start), Duration::ZERO);
 }
@@ -255,7 +227,7 @@ async fn nobody_waits_for_longer_than_the_budget() {
     let layer = AimdLayer::new(Rate::per_second(1)).max_wait(5 * SECOND);
     let call = || async {
         let start = now();
-        let result = layer.layer(server(200, None)).oneshot(request()).await;
+        let result = ask(&layer, 200, None).await;
         (result.is_ok(), since(start))
     };
 
@@ -276,20 +248,12 @@ async fn an_outage_leaves_a_rate_as_it_is() {
         AimdLayer::new(Rate::per_second(10)),
         AimdLayer::new(Rate::per_second(10)).per_response(),
     ] {
-        layer
-            .layer(server(429, None))
-            .oneshot(request())
-            .await
-            .unwrap();
+        ask(&layer, 429, None).await.unwrap();
         let rate = layer.limiter().rate();
 
         for status in [500, 503, 404, 408] {
             for _ in 0..5 {
-                layer
-                    .layer(server(status, None))
-                    .oneshot(request())
-                    .await
-                    .unwrap();
+                ask(&layer, status, None).await.unwrap();
             }
         }
 
@@ -303,28 +267,16 @@ async fn a_classic_rate_grows_by_the_time_that_it_is_used() {
     let layer = AimdLayer::new(Rate::per_second(10))
         .max_wait(60 * SECOND)
         .seed(1);
-    layer
-        .layer(server(429, None))
-        .oneshot(request())
-        .await
-        .unwrap();
+    ask(&layer, 429, None).await.unwrap();
     let cut = layer.limiter().rate();
 
     for _ in 0..20 {
         tokio::time::sleep(SECOND).await;
-        layer
-            .layer(server(200, None))
-            .oneshot(request())
-            .await
-            .unwrap();
+        ask(&layer, 200, None).await.unwrap();
     }
     let unused = layer.limiter().rate();
     for _ in 0..30 {
-        layer
-            .layer(server(200, None))
-            .oneshot(request())
-            .await
-            .unwrap();
+        ask(&layer, 200, None).await.unwrap();
     }
 
     assert_eq!(unused.to_bits(), cut.to_bits());
@@ -340,11 +292,7 @@ async fn per_response_each_429_cuts_and_each_success_raises() {
 
     let mut last = layer.limiter().rate();
     for (status, is_cut) in [(429, true), (429, true), (200, false), (200, false)] {
-        layer
-            .layer(server(status, None))
-            .oneshot(request())
-            .await
-            .unwrap();
+        ask(&layer, status, None).await.unwrap();
         let rate = layer.limiter().rate();
         assert_eq!(rate < last, is_cut);
         last = rate;

@@ -38,8 +38,8 @@ impl Default for Settings {
 impl Settings {
     pub(super) fn window(self, window: Duration) -> Result<Self, Invalid> {
         if window.is_zero() {
-            let value = format_args!("{window:?}");
-            return Err(Invalid::new("window", value, "longer than zero"));
+            let rule = "longer than zero";
+            return Err(Invalid::new("window", format_args!("{window:?}"), rule));
         }
         let window = window.min(LONGEST);
         Ok(Self { window, ..self })

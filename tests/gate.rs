@@ -121,8 +121,8 @@ async fn a_server_that_asks_for_more_than_one_likes_is_left_alone_and_the_caller
     assert_eq!(asked.lock().unwrap().len(), 1);
 }
 
-/// A gRPC server that refuses its first calls with a pushback of seven seconds.
-async fn channel(refusals: usize) -> (tonic::transport::Channel, Asked) {
+/// A gRPC server that refuses its first calls, with this code and a pushback of seven seconds.
+async fn channel(refusals: usize, code: Code) -> (tonic::transport::Channel, Asked) {
     let asked = Asked::default();
     let log = Arc::clone(&asked);
     let channel = grpc::channel(move |message| {
@@ -133,11 +133,7 @@ async fn channel(refusals: usize) -> (tonic::transport::Channel, Asked) {
         }
         let mut metadata = MetadataMap::new();
         metadata.insert("grpc-retry-pushback-ms", "7000".parse().unwrap());
-        Err(Status::with_metadata(
-            Code::ResourceExhausted,
-            "too much",
-            metadata,
-        ))
+        Err(Status::with_metadata(code, "too much", metadata))
     });
     (channel.await, asked)
 }
@@ -168,7 +164,7 @@ fn since(start: Instant, asked: &Asked) -> Vec<u64> {
 
 #[tokio::test(start_paused = true)]
 async fn when_one_grpc_call_is_pushed_back_the_others_wait_and_none_is_lost() {
-    let (channel, asked) = channel(1).await;
+    let (channel, asked) = channel(1, Code::ResourceExhausted).await;
     let layer = RetryAfterLayer::new().max_spread(Duration::ZERO);
     let client = Grpc::new(layer.layer(channel));
     let start = Instant::now();
@@ -185,7 +181,7 @@ async fn when_one_grpc_call_is_pushed_back_the_others_wait_and_none_is_lost() {
 /// the retry and once more by the gate; and the others wait with it.
 #[tokio::test(start_paused = true)]
 async fn under_a_retry_no_call_is_lost_and_the_pushback_is_obeyed_once() {
-    let (channel, asked) = channel(2).await;
+    let (channel, asked) = channel(2, Code::ResourceExhausted).await;
     let none = Backoff::new(secs(1)).jitter(Jitter::none());
     let retry = RetryLayer::new().throttled_backoff(none).spread(0.0);
     let bucket = TokenBucket::new(Rate::per_second(1), now());
@@ -205,4 +201,22 @@ async fn under_a_retry_no_call_is_lost_and_the_pushback_is_obeyed_once() {
     // Refused at 0, the gate is closed until 7; the next in line is refused as well, until 14. Then
     // the two that still waited, and the two that were refused, a second apart.
     assert_eq!(since(start, &asked), [0, 7, 14, 15, 16, 17]);
+}
+
+/// The first version called nine times in no time: the retry took it for throttled and left the wait to
+/// the gate, and the gate had not heard of it.
+#[tokio::test(start_paused = true)]
+async fn around_a_gate_a_pushback_is_obeyed_once_with_whatever_code_it_comes() {
+    for code in [Code::ResourceExhausted, Code::Unavailable] {
+        let (channel, asked) = channel(2, code).await;
+        let channel = ServiceBuilder::new()
+            .map_request(|request: Request<Body>| request.map(ReplayBody::new))
+            .layer(RetryLayer::around_adaptive().spread(0.0))
+            .layer(RetryAfterLayer::new().max_spread(Duration::ZERO))
+            .map_request(|request: Request<ReplayBody<Body>>| request.map(Body::new))
+            .service(channel);
+        let start = Instant::now();
+        assert_eq!(call(&Grpc::new(channel)).await.unwrap(), "hello");
+        assert_eq!(since(start, &asked), [0, 7, 14], "{code:?}");
+    }
 }

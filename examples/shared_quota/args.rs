@@ -155,7 +155,7 @@ struct Args {
     duration: Duration,
 
     /// What the clients of the second run do about the quota
-    #[arg(long, value_enum, default_value_t = Strategy::TokenBucket)]
+    #[arg(long, value_enum, default_value_t = Strategy::Adaptive)]
     strategy: Strategy,
 
     /// Print the figures as JSON instead of the table
@@ -264,7 +264,7 @@ mod tests {
             ("--duration inf", "must be from 0.1 to 600 seconds"),
             ("--duration -inf", "must be from 0.1 to 600 seconds"),
             ("--duration 1e999", "must be from 0.1 to 600 seconds"),
-            ("--strategy hope", "[possible values: token-bucket"),
+            ("--strategy hope", "[possible values: adaptive"),
         ] {
             let error = plan(args).unwrap_err();
             let (flag, message) = (args.split_whitespace().next().unwrap(), error.to_string());

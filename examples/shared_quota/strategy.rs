@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use tower::{Layer, util::BoxCloneService};
+use tower_throttle_aimd::AdaptiveLayer;
 use tower_throttle_retry_after::{OverCap, RetryAfterLayer, RetryLayer, retry::Budget};
 use tower_throttle_token_bucket::{Rate, TokenBucketLayer};
 
@@ -10,6 +11,9 @@ use crate::client::Caller;
 /// What a client does about the quota. To add one: a variant, and a function that builds its stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Strategy {
+    /// Each client finds its share of the quota by itself, and repeats what is rejected meanwhile: it
+    /// is told the quota and the window, but not how many others there are
+    Adaptive,
     /// Each client paces itself to its share of the quota: it must know the quota and how many
     /// clients there are, and gives up 20 ms of each window to be safe
     TokenBucket,
@@ -27,6 +31,7 @@ impl Strategy {
     /// Puts the layers of this strategy around a bare client.
     pub(crate) fn around(self, bare: Caller, seat: Seat) -> Caller {
         match self {
+            Self::Adaptive => adaptive(bare, seat),
             Self::TokenBucket => token_bucket(bare, seat),
             Self::Retry => retry(bare, seat),
             Self::Gate => gate(bare, seat),
@@ -70,6 +75,19 @@ fn token_bucket(bare: Caller, seat: Seat) -> Caller {
     let rate = Rate::per(seat.share(), seat.window + SLACK);
     let layer = TokenBucketLayer::new(rate).burst(1);
     BoxCloneService::new(layer.layer(bare))
+}
+
+/// Repeats a rejected request at the rate that the client has found, until it is accepted.
+fn adaptive(bare: Caller, seat: Seat) -> Caller {
+    let rate = AdaptiveLayer::new()
+        .window(seat.window)
+        .max_rate(Rate::per(seat.quota, seat.window))
+        .over_cap(OverCap::Honor)
+        .seed(seat.index.into());
+    let retry = RetryLayer::around_adaptive()
+        .max_retries(u32::MAX)
+        .budget(Budget::default().throttled(0));
+    BoxCloneService::new(retry.layer(rate.layer(bare)))
 }
 
 /// Repeats a rejected request until it is accepted, however often that is: others may be quicker each

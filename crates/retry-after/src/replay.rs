@@ -21,8 +21,9 @@ pub trait Replay: Sized {
     #[must_use]
     fn replay(&self) -> Self;
 
-    /// Prepares for being sent in the place of an earlier copy, of which none, a part or all may have
-    /// been sent. False if the content isn't to be had whole any more: then it must not be sent.
+    /// Prepares for being sent, from its start, in the place of every other copy, of which none, a part or
+    /// all may have been sent. False if the content isn't to be had whole any more: then it must not be
+    /// sent.
     #[must_use]
     fn claim(&mut self) -> bool;
 }
@@ -72,14 +73,19 @@ impl<B: Clone> Replay for B {
 /// # Sharing
 ///
 /// The copies of a body share the original and what was kept of it; all is freed with the last of them.
-/// Only the newest one that was claimed, or read, goes on: an earlier one that a client is still
-/// sending, because the server answered before the end, fails with an error. (Were it to end instead, it
-/// would look complete.)
+/// Only the one that was claimed last goes on, or, where nobody claims, the newest one that is read:
+/// another one that a client is still sending, because the server answered before the end, fails with an
+/// error. (Were it to end instead, it would look complete.) So one retry may stand inside of another: each
+/// claims the body for its attempt.
 ///
 /// # Cost
 ///
-/// Two allocations for each body, and a lock for each frame. What is kept is copied, so that it takes up
-/// no more than the cap, in however small pieces it came; a replay sends it as one frame.
+/// Two allocations for each body beside what is kept, and a lock for each frame.
+///
+/// What is kept is copied, in however small pieces it came, to memory that grows by doubling and never
+/// beyond the cap; while it grows, the old half is there as well. Trailers come on top. An attempt that
+/// replays it sends a copy of all that it has yet to send as one frame: as much once more, until the
+/// client is done with that.
 pub struct ReplayBody<B> {
     shared: Arc<Mutex<Shared<B>>>,
     copy: u64,
@@ -124,8 +130,16 @@ impl<B> Replay for ReplayBody<B> {
     }
 
     fn claim(&mut self) -> bool {
-        let claimed = lock(&self.shared).claim(self.copy);
-        claimed.map(|overtaken| overtaken.map(Waker::wake)).is_ok()
+        // The lock is released first: whoever is woken may have a copy of its own to drop.
+        let claimed = lock(&self.shared).claim();
+        let Some((copy, overtaken)) = claimed else {
+            return false;
+        };
+        overtaken.into_iter().for_each(Waker::wake);
+        self.copy = copy;
+        self.read = 0;
+        self.trailers_read = false;
+        true
     }
 }
 
@@ -143,7 +157,7 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
         let mut shared = lock(&this.shared);
-        let overtaken = match shared.claim(this.copy) {
+        let overtaken = match shared.admit(this.copy) {
             Ok(overtaken) => overtaken,
             Err(gone) => return Poll::Ready(Some(Err(gone.into()))),
         };
@@ -169,11 +183,11 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        lock(&self.shared).is_end_stream(self.read, self.trailers_read)
+        lock(&self.shared).is_end_stream(self.copy, self.read, self.trailers_read)
     }
 
     fn size_hint(&self) -> SizeHint {
-        lock(&self.shared).size_hint(self.read)
+        lock(&self.shared).size_hint(self.copy, self.read)
     }
 }
 

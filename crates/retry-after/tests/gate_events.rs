@@ -134,6 +134,51 @@ async fn a_pause_that_is_shortened_or_refused_is_told_as_such() {
     }
 }
 
+/// The first version looked at the end of the pause only, which an hour shortened to two minutes does
+/// not put off.
+#[tokio::test(start_paused = true)]
+async fn a_word_that_is_shortened_more_than_the_one_before_is_told() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let server = Server::saying(["120", "300", "300", "200", "3600"].map(wait)).after(ms(1));
+    let service = exact_layer()
+        .over_cap(OverCap::Clamp)
+        .layer(server.service());
+    futures_util::future::join_all((0..5).map(|_| ask(&service))).await;
+    let mut told = log.take();
+    told.retain(|line| line.starts_with("gate_closed"));
+    assert_eq!(
+        told,
+        [
+            "gate_closed pause=120s asked=120s refuses=false",
+            "gate_closed pause=120s asked=300s refuses=false",
+            "gate_closed pause=120s asked=3600s refuses=false",
+        ]
+    );
+}
+
+/// The first version told of the first one only, as both end before the pause by hand.
+#[tokio::test(start_paused = true)]
+async fn a_word_from_which_on_requests_are_refused_is_told_and_a_longer_one_again() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(log.clone());
+    let layer = exact_layer();
+    let server = Server::saying(["130", "130", "140"].map(wait)).after(ms(1));
+    let service = layer.layer(server.service());
+    let answers = futures_util::future::join_all((0..3).map(|_| ask(&service)));
+    tokio::join!(answers, async { layer.limiter().pause(secs(3600)) });
+    let mut told = log.take();
+    told.retain(|line| line.starts_with("gate_closed"));
+    assert_eq!(
+        told,
+        [
+            "gate_closed pause=3600s asked=3600s refuses=false",
+            "gate_closed pause=130s asked=130s refuses=true",
+            "gate_closed pause=140s asked=140s refuses=true",
+        ]
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_done_by_hand_is_told_too() {
     let log = Log::default();

@@ -161,6 +161,35 @@ proptest! {
     }
 
     #[test]
+    fn requests_are_refused_until_the_end_of_the_longest_word_over_the_cap(
+        seed in any::<u64>(),
+        words in prop::collection::vec((0..200_u64, 0..50_u64, any::<bool>()), 1..20),
+    ) {
+        let cap = Duration::from_secs(100);
+        let (mut gate, mut at) = (seeded(seed).cap(cap), now());
+        let mut end = at;
+        for (pause, wait, by_hand) in words {
+            let pause = Duration::from_secs(pause);
+            if by_hand {
+                gate.pause(pause, at);
+            } else {
+                hear(&mut gate, pause, at);
+                end = if pause > cap { end.max(at + pause) } else { end };
+            }
+            at += Duration::from_secs(wait);
+            match gate.check(&(), at) {
+                Wait::Refuse(told) => prop_assert_eq!((told, at < end), (end, true)),
+                wait => {
+                    prop_assert!(at >= end);
+                    if wait == Wait::Now {
+                        gate.take((), at);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn giving_back_undoes_taking(
         seed in any::<u64>(),
         pause in short_duration(),

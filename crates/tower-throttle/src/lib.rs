@@ -6,6 +6,14 @@ pub use tower_throttle_core as core;
 #[doc(inline)]
 pub use tower_throttle_core::{BoxError, Rejected};
 
+#[cfg(feature = "aimd")]
+#[doc(inline)]
+pub use tower_throttle_aimd as aimd;
+
+#[cfg(feature = "congestion")]
+#[doc(inline)]
+pub use tower_throttle_congestion as congestion;
+
 #[cfg(feature = "jitter")]
 #[doc(inline)]
 pub use tower_throttle_jitter as jitter;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Ask, Grant, Key, Line, Outlook, Phase, SHELF_LIFE, Wakers};
-use crate::{Cost, Limiter, Wait, Why, clock};
+use crate::{Cost, LAG, Limiter, Wait, Why, clock};
 
 /// Who must be refused when.
 type Deadline<C> = ((Key, Ask<C>), Instant);
@@ -81,7 +81,7 @@ impl<L: Limiter> Line<L> {
                 Err(wait) => match wait.refusal().filter(|_| ask.is_limited()) {
                     Some(why) => self.refuse(key, ask, why, now, wakers),
                     None => {
-                        self.due = wait.at();
+                        self.due = wait.at().map(|at| ask_again(at, now));
                         break;
                     }
                 },
@@ -99,12 +99,16 @@ impl<L: Limiter> Line<L> {
         now: Instant,
     ) -> Result<Instant, Wait> {
         let mut at = self.earliest(since, now);
+        let mut refused = false;
         loop {
             match limiter.check(cost, at) {
                 Wait::Now => return Ok(at),
                 Wait::Until(due) if due <= now => return Ok(due.max(at)),
-                // The end of a refusal is no promise: then it is asked again.
-                Wait::Refuse(end) if at < end && end <= now => at = end,
+                // The end of a refusal is no promise: then it is asked again, and after that now.
+                Wait::Refuse(end) if at < end && end <= now => {
+                    at = if refused { now } else { end };
+                    refused = true;
+                }
                 wait => return Err(wait),
             }
         }
@@ -179,5 +183,15 @@ impl<L: Limiter> Line<L> {
         self.unlink(key, ask);
         self.enter(key, Phase::Refused(why), now);
         self.wake(key, wakers);
+    }
+}
+
+/// When to ask again one who says that nobody passes before `at`. If that is over, it has broken its
+/// word: it is asked now and then, not again and again.
+fn ask_again(at: Instant, now: Instant) -> Instant {
+    if at > now {
+        at
+    } else {
+        clock::saturating_add(now, LAG)
     }
 }

@@ -1,6 +1,9 @@
 //! A limiter that turns requests away for a time, instead of making them wait.
 
-use std::time::Instant;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
 
 use tokio_test::{assert_pending, assert_ready, assert_ready_ok, task};
 use tower::{Layer, Service, ServiceExt};
@@ -184,4 +187,59 @@ async fn a_refusal_needs_no_prediction() {
     assert_eq!(rejected.retry_after(), Some(secs(7)));
     jump(secs(7)).await;
     let _permit = assert_ready_ok!(task::spawn(shared.acquire(())).poll());
+}
+
+/// One that breaks its word: it refuses until an instant, and still does when that is over.
+#[derive(Debug)]
+struct Stale {
+    /// `None` for a nanosecond from whenever it is asked about.
+    until: Option<Instant>,
+    asked: AtomicUsize,
+    mended: bool,
+}
+
+impl Limiter for Stale {
+    type Cost = ();
+    type Permit = ();
+    type Feedback = ();
+    const COMPLETES: bool = false;
+    const MAX_LAG: Duration = Duration::MAX;
+
+    fn check(&self, (): &(), at: Instant) -> Wait {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if self.mended {
+            Wait::Now
+        } else {
+            Wait::Refuse(self.until.unwrap_or(at + Duration::from_nanos(1)))
+        }
+    }
+
+    fn take(&mut self, (): (), _: Instant) {}
+
+    fn cancel(&mut self, (): (), _: Instant) {}
+}
+
+/// The first version looked at the line again at once, and again, and never came back.
+#[tokio::test(start_paused = true)]
+async fn a_limiter_that_refuses_until_an_instant_that_is_over_is_asked_again_now_and_then() {
+    for until in [Some(now()), Some(now() + secs(3)), None] {
+        let ahead = until.map_or(secs(0), |until| until - now());
+        let shared = Shared::new(Stale {
+            until,
+            asked: AtomicUsize::new(0),
+            mended: false,
+        });
+        let (probe, _handle) = Probe::roomy();
+        let mut patient = BackpressureLayer::new(shared.clone()).layer(probe);
+        let waits = tokio::time::timeout(ahead + secs(1), patient.ready()).await;
+        assert!(waits.is_err(), "it was let pass");
+        let asked = shared.update(|stale, _| stale.asked.load(Ordering::Relaxed));
+        assert!((50..5000).contains(&asked), "asked {asked} times");
+
+        let mut patient = task::spawn(patient.ready());
+        assert_pending!(patient.poll());
+        // Nobody is told of this.
+        shared.update(|stale, _| stale.mended = true);
+        assert_ready_ok!(patient.poll());
+    }
 }

@@ -2,31 +2,41 @@ use std::time::{Duration, Instant};
 
 use tower_throttle_core::Wait;
 
-use super::settings::later;
+use super::settings::{Closing, later};
 
 /// How many times as fast as evenly over the spread the second request follows the first.
 const STEEPNESS: u32 = 8;
 
-/// An extension is worth telling if it is this long: servers count in seconds, and the answers to
-/// requests that were sent together say nearly the same.
+/// An end that is put off is worth telling if it is by this much: servers count in seconds, and the
+/// answers to requests that were sent together say nearly the same.
 const NEWSWORTHY: Duration = Duration::from_secs(1);
 
 /// One time that the gate is closed: until when, and how it opens again.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Closure {
     since: Instant,
-    /// The latest end that was said.
-    until: Instant,
-    told: Instant,
+    ends: Ends,
+    /// What somebody was told of that.
+    told: Ends,
     spread: Duration,
     /// Which part of the spread the first request waits for in addition.
     lead: f64,
-    refuses: bool,
     opens_at: Instant,
     /// When the next request may pass.
     next: Instant,
     released: u32,
     opened: bool,
+}
+
+/// How far the words reach, each end by the word that reaches furthest.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    /// Nobody passes before.
+    until: Instant,
+    /// Nobody was to pass before.
+    asked: Instant,
+    /// Requests are refused before, if they are.
+    refuses: Option<Instant>,
 }
 
 /// A request that the [`Gate`](crate::Gate) let pass.
@@ -37,21 +47,15 @@ pub struct GatePermit {
 }
 
 impl Closure {
-    pub(super) fn new(
-        since: Instant,
-        until: Instant,
-        spread: Duration,
-        lead: f64,
-        refuses: bool,
-    ) -> Self {
-        let opens_at = later(until, spread.mul_f64(lead));
+    pub(super) fn new(closing: &Closing, spread: Duration, lead: f64, now: Instant) -> Self {
+        let ends = Ends::of(closing, now);
+        let opens_at = later(ends.until, spread.mul_f64(lead));
         Self {
-            since,
-            until,
-            told: until,
+            since: now,
+            ends,
+            told: ends,
             spread,
             lead,
-            refuses,
             opens_at,
             next: opens_at,
             released: 0,
@@ -69,24 +73,22 @@ impl Closure {
     /// Another word, while nobody has passed yet. Returns whether it is worth telling.
     ///
     /// The lead stays as it was drawn, so that a burst of equal words does not move the end about.
-    pub(super) fn extend(&mut self, until: Instant, spread: Duration, refuses: bool) -> bool {
-        self.until = self.until.max(until);
+    pub(super) fn extend(&mut self, closing: &Closing, spread: Duration, now: Instant) -> bool {
+        self.ends = self.ends.max(Ends::of(closing, now));
         self.spread = self.spread.max(spread);
-        let opens_at = later(self.until, self.spread.mul_f64(self.lead));
+        let opens_at = later(self.ends.until, self.spread.mul_f64(self.lead));
         *self = self.not_before(Some(opens_at));
-        let newsworthy = refuses && !self.refuses || self.until >= later(self.told, NEWSWORTHY);
-        self.refuses |= refuses;
+        let newsworthy = self.ends.are_news_after(&self.told);
         if newsworthy {
-            self.told = self.until;
+            self.told = self.ends;
         }
         newsworthy
     }
 
     pub(super) fn check(&self, now: Instant) -> Wait {
-        if self.refuses && now < self.until {
-            Wait::Refuse(self.until)
-        } else {
-            Wait::until(self.next, now)
+        match self.ends.refuses.filter(|end| now < *end) {
+            Some(end) => Wait::Refuse(end),
+            None => Wait::until(self.next, now),
         }
     }
 
@@ -120,15 +122,40 @@ impl Closure {
         at > self.next && at >= later(self.opens_at, self.spread)
     }
 
-    pub(super) fn opens_at(&self) -> Instant {
-        self.opens_at
-    }
-
     pub(super) fn next(&self) -> Instant {
         self.next
     }
 
     pub(super) fn since(&self) -> Instant {
         self.since
+    }
+}
+
+impl Ends {
+    fn of(closing: &Closing, now: Instant) -> Self {
+        let until = later(now, closing.pause);
+        Self {
+            until,
+            asked: later(now, closing.asked),
+            refuses: closing.refuses.then_some(until),
+        }
+    }
+
+    fn max(self, other: Self) -> Self {
+        Self {
+            until: self.until.max(other.until),
+            asked: self.asked.max(other.asked),
+            refuses: self.refuses.max(other.refuses),
+        }
+    }
+
+    /// A shortened pause puts off what was asked for, if nothing else.
+    fn are_news_after(&self, told: &Self) -> bool {
+        let put_off = |end, told| end >= later(told, NEWSWORTHY);
+        let refuses = match (self.refuses, told.refuses) {
+            (Some(end), Some(told)) => put_off(end, told),
+            (end, _) => end.is_some(),
+        };
+        refuses || put_off(self.until, told.until) || put_off(self.asked, told.asked)
     }
 }

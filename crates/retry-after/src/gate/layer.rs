@@ -1,8 +1,10 @@
-use std::{sync::Arc, time::Duration};
+mod adapter;
+
+use std::time::Duration;
 
 use tower_layer::Layer;
 use tower_throttle_core::{
-    BackpressureLayer, Fail, Limit, LimitLayer, Limiter, Rejected, Respond,
+    BackpressureLayer, Fail, Limit, LimitLayer, Limiter,
     hold::Head,
     select::{Alike, Everything, Single},
     track::{Tracked, Untracked},
@@ -10,27 +12,52 @@ use tower_throttle_core::{
 use tower_throttle_jitter::Jitter;
 
 use super::{Beside, Gate, Listen, OverCap, SharedGate, Word, settings, shared::Plan};
-use crate::Profile;
 
 /// Holds everybody back when a server says wait.
 ///
 /// A response that says so closes the [`Gate`], and is passed on. Until the gate opens again, all that
 /// share the layer wait: requests that come, those that stand in line, and retries that go through it
-/// again. What closes it: see [`Listen`]. How it opens: see [`Gate`]. See the [crate
-/// docs](crate) for an example.
+/// again. What closes it: see [`Listen`]. How it opens: see [`Gate`].
+///
+/// ```
+/// use std::time::Duration;
+/// use http::{Request, Response};
+/// use tower::{ServiceBuilder, ServiceExt};
+/// use tower_throttle_core::now;
+/// use tower_throttle_retry_after::RetryAfterLayer;
+///
+/// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// # async fn main() -> Result<(), tower_throttle_core::BoxError> {
+/// # let client = tower::service_fn(async |_: Request<()>| {
+/// #     Response::builder().status(429).header("retry-after", "7").body(())
+/// # });
+/// let layer = RetryAfterLayer::new();
+/// let gate = layer.limiter().clone();
+/// let client = ServiceBuilder::new().layer(layer).service(client);
+///
+/// let start = now();
+/// let response = client.clone().oneshot(Request::new(())).await?;
+/// assert_eq!(response.status(), 429); // "come back in 7 seconds": the caller's to deal with
+/// assert!(gate.resume_at() >= Some(start + Duration::from_secs(7)));
+///
+/// client.oneshot(Request::new(())).await?; // anybody's next request leaves after that
+/// assert!(now() >= start + Duration::from_secs(7));
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Sharing
 ///
 /// The gate belongs to the layer: clones of the layer, all services that it makes, and their clones
 /// share it. A gate for each server or account is a layer for each.
 ///
-/// A setter that shapes the gate or its line (`cap`, `over_cap`, `jitter`, `max_spread`, `seed`, `and`,
-/// `max_wait`, `max_waiting`) makes a new one; a setter of the adapter (`profile`, `default_pause`,
-/// `act_on_exhausted`, `filter`, `cost`, `on_reject`, `hold`, `name`) keeps it shared.
+/// A setter that shapes the gate or its line (`cap`, `over_cap`, `jitter`, `max_spread`, `min_pause`,
+/// `seed`, `and`, `max_wait`, `max_waiting`) makes a new one; a setter of the adapter (`profile`,
+/// `default_pause`, `act_on_exhausted`, `filter`, `cost`, `on_reject`, `hold`, `name`) keeps it shared.
 ///
 /// # Errors
 ///
-/// A request that is refused fails with a boxed [`Rejected`], unless
+/// A request that is refused fails with a boxed [`Rejected`](tower_throttle_core::Rejected), unless
 /// [`on_reject`](Self::on_reject) makes a response of it. It is refused while the server asks for a
 /// pause above the [`cap`](Self::cap), and if it would wait for longer than
 /// [`max_wait`](Self::max_wait). Errors of the inner service are passed on, boxed in the first case and
@@ -82,7 +109,7 @@ impl<F, W, R, H> RetryAfterLayer<(), F, W, R, H> {
     /// ```
     ///
     /// `limiter` is one that learns nothing, or the [`Outcome`](tower_throttle_core::Outcome) of each
-    /// response.
+    /// response, or a [`Word`]: whatever can be made of one.
     #[must_use]
     pub fn and<M>(self, limiter: M) -> RetryAfterLayer<M, F, W, R, H>
     where
@@ -123,6 +150,12 @@ impl<L: Limiter + Clone, F, W, R, H> RetryAfterLayer<L, F, W, R, H> {
     #[must_use]
     pub fn max_spread(self, max_spread: Duration) -> Self {
         self.replanned(|plan| plan.gate.max_spread = max_spread)
+    }
+
+    /// The shortest pause to obey: see [`Gate::min_pause`]. Default: zero, every one.
+    #[must_use]
+    pub fn min_pause(self, min_pause: Duration) -> Self {
+        self.replanned(|plan| plan.gate.min_pause = min_pause)
     }
 
     /// Draws the same numbers in each run. Default: the next stream of this process, by host name and
@@ -166,100 +199,6 @@ impl<L: Limiter + Clone, F, W, R, H> RetryAfterLayer<L, F, W, R, H> {
             listen: self.listen.learning(),
             hold: self.hold,
             layer: self.layer.map_select(|single| single.limiter(shared)),
-        }
-    }
-}
-
-/// What shapes the adapter. The gate stays shared.
-impl<L: Limiter, F, W, R, H> RetryAfterLayer<L, F, W, R, H> {
-    /// Whose responses are read: see [`Listen::profile`]. Default: [`Profile::generic`].
-    #[must_use]
-    pub fn profile(self, profile: Profile) -> Self {
-        let listen = self.listen.profile(profile);
-        Self { listen, ..self }
-    }
-
-    /// For how long a 429 closes the gate that says no time. Default: 1 s. Zero: not at all.
-    #[must_use]
-    pub fn default_pause(self, pause: Duration) -> Self {
-        let listen = self.listen.default_pause(pause);
-        Self { listen, ..self }
-    }
-
-    /// Closes the gate as soon as a limit has nothing remaining: see [`Listen::act_on_exhausted`].
-    /// Default: only what refuses a request closes it.
-    #[must_use]
-    pub fn act_on_exhausted(self) -> Self {
-        let listen = self.listen.act_on_exhausted();
-        Self { listen, ..self }
-    }
-
-    /// Only the requests that `filter` picks wait, and are listened to; the others pass at once. See
-    /// [`Filter`](tower_throttle_core::Filter). Default: every request.
-    #[must_use]
-    pub fn filter<G>(self, filter: G) -> RetryAfterLayer<L, G, W, R, H> {
-        self.waiting(|layer| layer.filter(filter))
-    }
-
-    /// Takes what each request costs the limiter beside the gate from a closure `Fn(&Request) ->
-    /// L::Cost`. Default: one token.
-    #[must_use]
-    pub fn cost<V>(self, cost: V) -> RetryAfterLayer<L, F, V, R, H> {
-        self.waiting(|layer| layer.cost(Beside(cost)))
-    }
-
-    /// Answers a refused request with a response. The error type is then that of the inner service,
-    /// so that a stack that can't fail still can't.
-    #[must_use]
-    pub fn on_reject<G, Res>(self, respond: G) -> RetryAfterLayer<L, F, W, Respond<G>, H>
-    where
-        G: Fn(Rejected) -> Res,
-    {
-        self.waiting(|layer| layer.on_reject(respond))
-    }
-
-    /// What ends a call, and so when the gate learns from it. Default: the
-    /// [`Head`](tower_throttle_core::hold::Head) of the response.
-    ///
-    /// With [`Body`](tower_throttle_core::hold::Body) it is the end of the body, so that the trailers
-    /// of a gRPC stream that fails half-way are heard too; the response is then of another type, and
-    /// every pause counts from there. A call that fails before it has an answer says so in the head.
-    #[must_use]
-    pub fn hold<I>(self, hold: I) -> RetryAfterLayer<L, F, W, R, I> {
-        RetryAfterLayer {
-            limiter: self.limiter,
-            listen: self.listen,
-            hold,
-            layer: self.layer,
-        }
-    }
-
-    /// Names the gate in errors and events, for all who share it.
-    #[must_use]
-    pub fn name(self, name: impl Into<Arc<str>>) -> Self {
-        let name = name.into();
-        Self {
-            limiter: self.limiter.name(Arc::clone(&name)),
-            listen: self.listen.name(name),
-            ..self
-        }
-    }
-
-    /// The gate that all share: to look at it, to close and to open it by hand.
-    #[must_use]
-    pub const fn limiter(&self) -> &SharedGate<L> {
-        &self.limiter
-    }
-
-    fn waiting<G, V, Q>(
-        self,
-        change: impl FnOnce(Waiting<L, F, W, R>) -> Waiting<L, G, V, Q>,
-    ) -> RetryAfterLayer<L, G, V, Q, H> {
-        RetryAfterLayer {
-            limiter: self.limiter,
-            listen: self.listen,
-            hold: self.hold,
-            layer: change(self.layer),
         }
     }
 }

@@ -9,23 +9,31 @@ use http::{HeaderMap, Response, StatusCode};
 use tower_throttle_core::{Classify, HttpOutcome, Outcome, Verdict};
 
 use super::word::Word;
-use crate::{Limit, Profile, Reading, Signals, clock::wall_now};
+use crate::{Limit, Profile, Reading, Signals};
 
 /// Makes of each response what a [`Gate`](crate::Gate) learns from it.
 ///
 /// | response | closes the gate for |
 /// |---|---|
-/// | 429 | [`Signals::wait`]; if it doesn't say, the [`default_pause`](Self::default_pause) |
-/// | 503 with `Retry-After` or the like | [`Signals::wait`] |
-/// | gRPC `RESOURCE_EXHAUSTED` with a pushback or `RetryInfo` | [`Signals::retry_after`] |
+/// | 429, 503 with `Retry-After`, gRPC `RESOURCE_EXHAUSTED` | [`Signals::wait`]; if it says none, or zero, the [`default_pause`](Self::default_pause) |
+/// | 503 or gRPC `UNAVAILABLE` that says for how long in another way | [`Signals::wait`] |
 /// | what the [`profile`](Self::profile) knows: GitHub's 403 | [`Signals::wait`] |
 /// | a limit with nothing remaining, whatever the status | its reset, if told to [`act_on_exhausted`](Self::act_on_exhausted) |
 /// | anything else | nothing |
 ///
-/// [`Signals::guard`] is added. A wait of zero closes nothing.
+/// The longest counts, and [`Signals::guard`] is added. The first line is what [`HttpOutcome`] calls
+/// throttled: it closes the gate under every profile, whether or not the profile finds a wait.
+///
+/// Signals that a layer further in has put into the extensions of the response count instead of its
+/// head: that layer may have read the body.
+///
+/// # gRPC streams
 ///
 /// A gRPC response whose head carries no status is judged by its trailers, if the call is
-/// [held](tower_throttle_core::hold::Body) until then.
+/// [held](tower_throttle_core::hold::Body) until then: `RESOURCE_EXHAUSTED` and `UNAVAILABLE` close the
+/// gate for [`Signals::retry_after`], and for no default pause. But if the head says for how long to
+/// wait, as it may for one who [acts on what is exhausted](Self::act_on_exhausted), this is what the
+/// gate learns at the end of the call, as of a success, and the trailers go unheard.
 ///
 /// `T` is what the limiter learns: a [`Word`], or what can be made of one, such as a pair of it and
 /// the [`Outcome`].
@@ -74,8 +82,10 @@ impl<T> Listen<T> {
         self.with(|ear| ear.profile = profile)
     }
 
-    /// For how long a 429 closes the gate that says no time. Default: 1 s (the base delay after
-    /// throttling in version 2.1 of the AWS retry specification). Zero: not at all.
+    /// For how long a response closes the gate that says *too much* (see the [table](Self)), but no
+    /// time, or a time of zero or in the past. Default: 1 s (the base delay after throttling in version
+    /// 2.1 of the AWS retry specification). Zero: not at all; then something beside the gate must hold
+    /// requests back that are repeated at once.
     #[must_use]
     pub fn default_pause(self, pause: Duration) -> Self {
         self.with(|ear| ear.default_pause = pause)
@@ -124,9 +134,7 @@ where
     fn classify(&self, result: Result<&Response<B>, &Err>) -> Verdict<T> {
         let verdict = HttpOutcome.classify(result);
         let word = |outcome| match result {
-            Ok(response) => self
-                .ear
-                .hear(outcome, response.status(), response.headers()),
+            Ok(response) => self.ear.hear(outcome, response),
             Err(_) => Word::silent(outcome),
         };
         match verdict {
@@ -142,40 +150,44 @@ where
 }
 
 impl Ear {
-    fn hear(&self, outcome: Outcome, status: StatusCode, headers: &HeaderMap) -> Word {
-        let refused = outcome == Outcome::Throttled
+    fn hear<B>(&self, outcome: Outcome, response: &Response<B>) -> Word {
+        let status = response.status();
+        let may_refuse = outcome == Outcome::Throttled
             || status == StatusCode::SERVICE_UNAVAILABLE
+            || is_unavailable(response.headers())
             || self.profile.throttles(status);
-        if !refused && !self.acts_on_exhausted {
+        if !may_refuse && !self.acts_on_exhausted {
             return Word::silent(outcome);
         }
-        let signals = Signals::read(headers, status, &self.profile, wall_now());
-        let pause = self.pause(status, &signals).filter(|_| refused);
-        if outcome == Outcome::Throttled || pause.is_some() {
-            hit(self.name.as_deref(), Some(status), &signals, pause);
-            let outcome = Outcome::Throttled;
+        let signals = Signals::of(response, &self.profile);
+        let asked = self.asked(outcome, status, &signals);
+        let asked = asked.filter(|_| may_refuse);
+        let reset = until_reset(&signals).filter(|_| self.acts_on_exhausted);
+        let pause = asked.max(reset);
+        if outcome != Outcome::Throttled && asked.is_none() {
             return Word { outcome, pause };
         }
-        let pause = until_reset(&signals).filter(|_| self.acts_on_exhausted);
-        Word { outcome, pause }
+        hit(self.name.as_deref(), Some(status), &signals, pause);
+        Word::refused(pause)
     }
 
-    /// For how long a response of this status closes the gate, if it refuses a request.
-    fn pause(&self, status: StatusCode, signals: &Signals) -> Option<Duration> {
+    /// For how long a response closes the gate that refuses a request, if it does.
+    fn asked(&self, outcome: Outcome, status: StatusCode, signals: &Signals) -> Option<Duration> {
+        let not_zero = |pause: &Duration| !pause.is_zero();
         let wait = signals.wait();
         let wait = wait.map(|wait| wait.saturating_add(signals.guard()));
-        match status {
-            StatusCode::TOO_MANY_REQUESTS => wait.or(Some(self.default_pause)),
-            status if self.profile.throttles(status) => wait,
-            _ => wait.filter(|_| signals.retry_after().is_some()),
+        if outcome == Outcome::Throttled {
+            let default = Some(self.default_pause).filter(not_zero);
+            return wait.filter(not_zero).or(default).or(wait);
         }
+        wait.filter(|_| signals.retry_after().is_some() || self.profile.throttles(status))
     }
 }
 
 /// What the trailers of a gRPC call say: the same under every profile.
 fn hear(trailers: &HeaderMap) -> Option<Word> {
     let outcome = HttpOutcome::by_trailers(trailers)?;
-    if outcome != Outcome::Throttled {
+    if outcome != Outcome::Throttled && !is_unavailable(trailers) {
         return Some(Word::silent(outcome));
     }
     let profile = Profile::generic();
@@ -183,8 +195,17 @@ fn hear(trailers: &HeaderMap) -> Option<Word> {
     let signals = Signals::read(&HeaderMap::new(), StatusCode::OK, &profile, UNIX_EPOCH);
     let signals = signals.with_trailers(trailers, &profile);
     let pause = signals.retry_after();
+    if outcome != Outcome::Throttled && pause.is_none() {
+        return Some(Word::silent(outcome));
+    }
     hit(None, None, &signals, pause);
-    Some(Word { outcome, pause })
+    Some(Word::refused(pause))
+}
+
+/// Whether a gRPC call failed with `UNAVAILABLE`: one that says when to come back was turned away.
+fn is_unavailable(trailers: &HeaderMap) -> bool {
+    let status = trailers.get("grpc-status");
+    status.is_some_and(|status| status.as_bytes() == b"14")
 }
 
 /// Until the reset of the limit that is exhausted.

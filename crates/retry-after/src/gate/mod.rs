@@ -18,7 +18,11 @@ pub use self::{
     beside::Beside, closure::GatePermit, layer::RetryAfterLayer, listen::Listen, settings::OverCap,
     shared::SharedGate, word::Word,
 };
-use self::{closure::Closure, news::News, settings::Settings};
+use self::{
+    closure::Closure,
+    news::News,
+    settings::{Closing, Settings},
+};
 
 /// Lets everybody pass, or nobody until the instant that a server gave.
 ///
@@ -38,6 +42,13 @@ use self::{closure::Closure, news::News, settings::Settings};
 ///
 /// A word that ends later extends the closure; one that ends earlier changes nothing. A pause above
 /// the [`cap`](Self::cap) is treated as [`over_cap`](Self::over_cap) says.
+///
+/// A word stops those who have no permit yet. Whoever was granted one before it came still sends: besides
+/// what is on its way already, that is a request whose inner service isn't ready, for as long as a [shelf
+/// life](tower_throttle_core::SHELF_LIFE), a service with
+/// [`backpressure`](tower_throttle_core::Backpressure) that said it was ready, for as long as it isn't
+/// called, and a permit of [`SharedGate::acquire`] in somebody's hands. *Why not take it back?* A service
+/// that is ready must take the call.
 ///
 /// # How it opens again
 ///
@@ -87,13 +98,13 @@ impl Gate {
         self
     }
 
-    /// How far the end of a pause is spread. Default: [`Jitter::upward`] by 0.25 (axios-retry adds up
-    /// to 0.2, Envoy up to 0.5).
+    /// How far the end of a pause is spread: as far as this may lengthen the pause. Default:
+    /// [`Jitter::upward`] by 0.25 (axios-retry adds up to 0.2, Envoy up to 0.5).
     ///
     /// # Panics
     ///
-    /// If it may shorten the pause: only [`Jitter::upward`], [`Jitter::additive`] and [`Jitter::none`]
-    /// never do.
+    /// If it may shorten the pause: [`Jitter::full`], [`Jitter::equal`], and [`Jitter::proportional`] by
+    /// more than zero. The others never do.
     #[must_use]
     #[track_caller]
     pub fn jitter(mut self, jitter: Jitter) -> Self {
@@ -108,6 +119,16 @@ impl Gate {
         self
     }
 
+    /// The shortest pause to obey. Default: zero, every one.
+    ///
+    /// For a gate beside a limiter that paces requests and hears the same words: servers round up to
+    /// whole seconds, and a second may be more than is left of a short window.
+    #[must_use]
+    pub fn min_pause(mut self, min_pause: Duration) -> Self {
+        self.settings.min_pause = min_pause;
+        self
+    }
+
     /// Where the randomness comes from. Default: [`Generator::new`].
     #[must_use]
     pub fn generator(self, generator: Generator) -> Self {
@@ -118,7 +139,12 @@ impl Gate {
     ///
     /// If it is closed for longer already, it stays so.
     pub fn pause(&mut self, pause: Duration, now: Instant) {
-        self.close(pause, pause, false, now);
+        let closing = Closing {
+            pause,
+            asked: pause,
+            refuses: false,
+        };
+        self.close(closing, now);
     }
 
     /// Opens the gate, whatever was said. All who wait leave at once.
@@ -128,37 +154,40 @@ impl Gate {
         }
     }
 
-    /// When the first request will pass, jitter included; `None` if one would pass now.
+    /// When the next request will pass, jitter included; `None` if one would pass now.
+    ///
+    /// This is so while the gate opens as well. Of a gate that refuses requests it is when the first one
+    /// will pass, too.
     #[must_use]
     pub fn resume_at(&self, now: Instant) -> Option<Instant> {
-        let closure = self.closure.as_ref()?;
-        closure.is_shut(now).then(|| closure.opens_at())
+        let next = self.closure.as_ref().map(Closure::next);
+        next.filter(|next| now < *next)
     }
 
     /// Obeys a server, as far as the cap allows.
     fn obey(&mut self, asked: Duration, now: Instant) {
-        let (pause, refuses) = self.settings.judge(asked);
-        self.close(pause, asked, refuses, now);
+        if asked >= self.settings.min_pause {
+            self.close(self.settings.judge(asked), now);
+        }
     }
 
-    fn close(&mut self, pause: Duration, asked: Duration, refuses: bool, now: Instant) {
-        if pause.is_zero() {
+    fn close(&mut self, closing: Closing, now: Instant) {
+        if closing.pause.is_zero() {
             return;
         }
-        let spread = self.settings.spread(pause);
-        let until = settings::later(now, pause);
+        let spread = self.settings.spread(closing.pause);
         let newsworthy = match &mut self.closure {
-            Some(closure) if closure.is_shut(now) => closure.extend(until, spread, refuses),
+            Some(closure) if closure.is_shut(now) => closure.extend(&closing, spread, now),
             previous => {
                 let lead = self.generator.unit();
                 let next = previous.as_ref().map(Closure::next);
-                let closure = Closure::new(now, until, spread, lead, refuses);
+                let closure = Closure::new(&closing, spread, lead, now);
                 *previous = Some(closure.not_before(next));
                 true
             }
         };
         if newsworthy {
-            self.news.closed(pause, asked, refuses);
+            self.news.closed(closing);
         }
     }
 

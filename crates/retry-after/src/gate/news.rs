@@ -2,21 +2,14 @@ use std::time::{Duration, Instant};
 
 use tower_throttle_core::Report;
 
-use super::closure::Closure;
+use super::{closure::Closure, settings::Closing};
 
 /// What has happened to a gate and was not told yet.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct News {
     /// It has opened after so long.
     opened: Option<Duration>,
-    closed: Option<Closed>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Closed {
-    pause: Duration,
-    asked: Duration,
-    refuses: bool,
+    closed: Option<Closing>,
 }
 
 impl News {
@@ -24,12 +17,8 @@ impl News {
         self.opened = Some(now.saturating_duration_since(closure.since()));
     }
 
-    pub(super) fn closed(&mut self, pause: Duration, asked: Duration, refuses: bool) {
-        self.closed = Some(Closed {
-            pause,
-            asked,
-            refuses,
-        });
+    pub(super) fn closed(&mut self, closing: Closing) {
+        self.closed = Some(closing);
     }
 
     pub(super) fn take(&mut self) -> Option<Report> {
@@ -44,7 +33,7 @@ impl News {
         if let Some(after) = self.opened {
             tracing::info!(name, after = ?after, "gate_opened");
         }
-        if let Some(Closed {
+        if let Some(Closing {
             pause,
             asked,
             refuses,

@@ -72,7 +72,8 @@ impl<L: Limiter> SharedGate<L> {
         self.shared.update(|(gate, _), now| gate.resume(now));
     }
 
-    /// When the first request will pass the gate, jitter included; `None` if one would pass now.
+    /// When the next request will pass the gate, jitter included; `None` if one would pass now. See
+    /// [`Gate::resume_at`].
     #[must_use]
     pub fn resume_at(&self) -> Option<Instant> {
         self.snapshot().resume_at

@@ -10,10 +10,22 @@ pub struct Word {
     /// What the response means to a limiter that adapts.
     pub outcome: Outcome,
     /// For how long everybody shall wait, from now; `None` if it doesn't say so.
+    ///
+    /// Of a response that says *too much*, but not for how long, it is the
+    /// [`default_pause`](crate::Listen::default_pause). A limiter that finds its own answer to that sets
+    /// it to zero, and is told of such a response without a pause, and else of what the server asked for.
     pub pause: Option<Duration>,
 }
 
 impl Word {
+    /// A request was turned away.
+    pub(super) const fn refused(pause: Option<Duration>) -> Self {
+        Self {
+            outcome: Outcome::Throttled,
+            pause,
+        }
+    }
+
     /// Nobody needs to wait because of this.
     pub(super) const fn silent(outcome: Outcome) -> Self {
         Self {

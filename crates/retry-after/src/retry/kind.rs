@@ -33,12 +33,12 @@ pub(super) fn rejected(error: &BoxError) -> Option<&Rejected> {
     chain(error).find_map(|error| error.downcast_ref())
 }
 
-/// Whether this error can only come from before there was a connection.
+/// Whether this error can only come from a limiter of ours, or from before there was a connection.
 ///
 /// No more than two kinds: an established connection may break with *host unreachable* or *timed out*
 /// as well, and a name that doesn't resolve or a handshake that fails has no kind of its own.
-pub(super) fn refused_to_connect(error: &(dyn Error + 'static)) -> bool {
+pub(super) fn is_unsent(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{AddrNotAvailable, ConnectionRefused};
     let kind = error.downcast_ref().map(io::Error::kind);
-    matches!(kind, Some(ConnectionRefused | AddrNotAvailable))
+    error.is::<Rejected>() || matches!(kind, Some(ConnectionRefused | AddrNotAvailable))
 }

@@ -1,8 +1,9 @@
-use std::{error::Error, sync::Arc, time::Duration};
+mod timing;
+
+use std::{error::Error, sync::Arc};
 
 use tower::retry::Retry;
 use tower_layer::Layer;
-use tower_throttle_jitter::{Backoff, Generator, Jitter};
 
 use super::{
     boxed::Boxed,
@@ -67,15 +68,24 @@ impl RetryLayer {
         Self::new().classify(RetryOn::throttled())
     }
 
-    /// For use around a limiter that adapts to 429s and obeys a `Retry-After` by itself.
+    /// For use around a limiter that adapts to 429s, and the [gate](crate::RetryAfterLayer) beside it.
     ///
-    /// A throttled request goes back through the limiter's line at once, which has learnt from the same
-    /// response and lets it out when it is time: here the wait would be one too many. So there is no
-    /// backoff of its own, and no price, since the limiter keeps the retries in bounds; and there are
-    /// up to 8. Other failures are retried as by default, and a request that the limiter refuses after
-    /// the time that it says.
+    /// A throttled request goes back through the limiter's line at once: the limiter has learnt from
+    /// the same response, and lets it out when it is time, so that a wait here would be one too many.
+    /// There are up to 8 such retries, which cost nothing, since each passes the limiter.
     ///
-    /// Around anything else this hammers the server.
+    /// At once goes back what every limiter is sure to have heard of, under whatever profile: what
+    /// [`HttpOutcome`](tower_throttle_core::HttpOutcome) calls throttled, which is 429, 503 with
+    /// `Retry-After`, and `RESOURCE_EXHAUSTED` of gRPC. After everything else it is waited as by default:
+    /// after `UNAVAILABLE` with a pushback, a 529 that a [closure](Self::classify) takes for throttled,
+    /// other failures, and a refusal by the limiter. A gate that has heard of it waits at the same
+    /// time, not after.
+    ///
+    /// A gate alone will do as well: of what it hears it closes for its
+    /// [`default_pause`](crate::RetryAfterLayer::default_pause) at least, 1 s. If that is set to zero,
+    /// something that adapts must stand beside it. Around anything else this hammers the server, and so
+    /// it does with requests that the limiter doesn't hear of: those that its filter doesn't pick, or
+    /// that the [caller](tower_throttle_core::hold::Caller) has yet to settle.
     #[must_use]
     pub fn around_adaptive() -> Self {
         let budget = Budget::default().throttled(0);
@@ -144,9 +154,8 @@ impl<C, I> RetryLayer<C, I> {
     /// handshake that failed. Then any request may be repeated. It is shown an error and everything
     /// that caused it, one by one.
     ///
-    /// By default these count: a [`Rejected`](tower_throttle_core::Rejected), and an
-    /// [`io::Error`](std::io::Error) of the kind `ConnectionRefused` or `AddrNotAvailable`. Whatever else
-    /// goes wrong before a request is sent, only the client knows:
+    /// What counts [without being told](Self::default_unsent) still does: whatever else goes wrong before
+    /// a request is sent, only the client knows.
     ///
     /// ```
     /// use hyper_util::client::legacy;
@@ -158,13 +167,35 @@ impl<C, I> RetryLayer<C, I> {
     /// # drop(layer);
     /// ```
     ///
-    /// This serves `reqwest` as well, which has hyper's error among the causes of its own.
+    /// This serves `reqwest` as well, which has hyper's error among the causes of its own; but only with
+    /// `redirect::Policy::none()`: see [what follows redirects](super#what-follows-redirects).
     #[must_use]
     pub fn unsent(
         self,
         recognise: impl Fn(&(dyn Error + 'static)) -> bool + Send + Sync + 'static,
     ) -> Self {
         self.set(|settings| settings.unsent = Some(Unsent::new(recognise)))
+    }
+
+    /// What counts as never sent without being told, in the place of the default: an error, or anything
+    /// that caused it, that is a [`Rejected`](tower_throttle_core::Rejected), or an
+    /// [`io::Error`](std::io::Error) of the kind `ConnectionRefused` or `AddrNotAvailable`.
+    ///
+    /// Where a service further in sends more than one request for one of ours, nothing does: the first
+    /// may have been carried out before the second was refused.
+    ///
+    /// ```
+    /// use tower_throttle_retry_after::RetryLayer;
+    ///
+    /// let around_a_redirect_follower = RetryLayer::new().default_unsent(|_| false);
+    /// # drop(around_a_redirect_follower);
+    /// ```
+    #[must_use]
+    pub fn default_unsent(
+        self,
+        recognise: impl Fn(&(dyn Error + 'static)) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|settings| settings.default_unsent = Unsent::new(recognise))
     }
 
     /// The most retries of one request; one more is the most attempts. Default: 3. With 0 nothing is
@@ -182,66 +213,8 @@ impl<C, I> RetryLayer<C, I> {
     }
 }
 
-/// How long it takes.
+/// Whose responses, and whose layer.
 impl<C, I> RetryLayer<C, I> {
-    /// What to wait by ourselves, at least, unless the server throttled. Default:
-    /// [50 ms, doubling up to 20 s, full jitter](Backoff).
-    #[must_use]
-    pub fn backoff(self, backoff: Backoff) -> Self {
-        self.set(|settings| settings.backoff = backoff)
-    }
-
-    /// What to wait by ourselves, at least, if the server throttled. Default: 1 s, doubling up to 20 s,
-    /// full jitter.
-    #[must_use]
-    pub fn throttled_backoff(self, backoff: Backoff) -> Self {
-        self.set(|settings| settings.throttled_backoff = backoff)
-    }
-
-    /// How far a wait that was asked for is spread, as a share of it, and always upwards: for 0.25, the
-    /// default, it is `U[1, 1.25]` times as long. Zero leaves it as it is, so that all who were told the
-    /// same come back together.
-    ///
-    /// # Panics
-    ///
-    /// Unless `0 ≤ share < 1`.
-    #[must_use]
-    #[track_caller]
-    pub fn spread(self, share: f64) -> Self {
-        let spread = Jitter::upward(share);
-        self.set(|settings| settings.spread = spread)
-    }
-
-    /// Where the randomness comes from, of the spread and of both backoffs as they are set now. Default:
-    /// the next streams of this process, [`Generator::new`].
-    #[must_use]
-    pub fn generator(self, mut generator: Generator) -> Self {
-        self.set(|settings| {
-            let (backoff, throttled) = (&settings.backoff, &settings.throttled_backoff);
-            settings.backoff = backoff.clone().generator(generator.split());
-            settings.throttled_backoff = throttled.clone().generator(generator.split());
-            settings.generator = Arc::new(generator.into());
-        })
-    }
-
-    /// The longest wait that a server, or a limiter, may ask for. Default:
-    /// [120 s](crate::Signals::CAP). If it asks for more, the request isn't retried: the caller gets the
-    /// response, or the error, that says when to come back. It is never shortened.
-    #[must_use]
-    pub fn max_wait(self, max_wait: Duration) -> Self {
-        self.set(|settings| settings.max_wait = max_wait)
-    }
-
-    /// How long a request may take up to the beginning of its last attempt, all attempts and waits
-    /// before included. Default: as long as it takes.
-    ///
-    /// It is checked before a wait, not after: a request that would be too late fails at once. An
-    /// attempt that has begun isn't cut short; for that, put a timeout outside.
-    #[must_use]
-    pub fn deadline(self, deadline: Duration) -> Self {
-        self.set(|settings| settings.deadline = Some(deadline))
-    }
-
     /// Whose responses are read. Default: [`Profile::generic`].
     ///
     /// Under [`Profile::aws`] the wait is that of its rule: between the own backoff and 5 s more, even

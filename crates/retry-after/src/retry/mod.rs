@@ -30,8 +30,9 @@
 //! | can send the [body](crate::ReplayBody) again | [`Body`](GivenUp::Body) |
 //!
 //! *Turned away* means 429, 503 with a wait, and the same of gRPC. *Never sent* means a refusal by one
-//! of our limiters, or an error that the client had [before it was connected](RetryLayer::unsent). After
-//! everything else, a timeout, a 5xx, a connection that broke, the request may have been carried out.
+//! of our limiters ([by default](RetryLayer::default_unsent)), or an error that the client had [before it
+//! was connected](RetryLayer::unsent). After everything else, a timeout, a 5xx, a connection that broke,
+//! the request may have been carried out.
 //!
 //! # How long it waits
 //!
@@ -83,6 +84,23 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # What follows redirects
+//!
+//! The rule of what was *never sent* holds for services that send a request once, or not at all. One that
+//! sends a second request for the first, as a client that follows redirects, or a limiter inside of such a
+//! client, may fail with *connection refused* or a [`Rejected`](tower_throttle_core::Rejected) when the
+//! first has been carried out: then a POST would be carried out twice. So follow redirects outside,
+//!
+//! ```text
+//!  caller ─▶ redirects ─▶ retry ─▶ gate · rate · concurrency ─▶ client
+//! ```
+//!
+//! where every hop is a request of its own, with its own retries and its own permit. Where that can't be,
+//! as with `reqwest`, which follows redirects by default, either switch that off
+//! (`redirect::Policy::none()`), or let nothing count as never sent (`default_unsent(|_| false)`, and no
+//! [`unsent`](RetryLayer::unsent)): then only what the server turned away and what is idempotent is
+//! repeated.
 //!
 //! # What can be seen
 //!

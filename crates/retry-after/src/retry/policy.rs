@@ -72,9 +72,11 @@ impl<C, I> RetryPolicy<C, I> {
         {
             return Err(GivenUp::TooLong);
         }
-        let wait = settings.wait(kind, told.wait, own);
+        let wait = settings.wait(kind, &told, own);
+        // A limiter further in that waits in our place waits no less than was asked for.
+        let least = told.wait.map_or(wait, |asked| asked.least().max(wait));
         self.session
-            .pay(&settings, kind, wait, request.body_mut())?;
+            .pay(&settings, kind, least, request.body_mut())?;
         if told.anew {
             self.session.begin_anew();
         }

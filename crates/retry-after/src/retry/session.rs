@@ -55,7 +55,7 @@ impl Session {
         self.own = None;
     }
 
-    /// Makes sure of a retry after this wait. What has an effect elsewhere comes last.
+    /// Makes sure of a retry after a wait of at least this. What has an effect elsewhere comes last.
     pub(super) fn pay(
         &mut self,
         settings: &Settings,

@@ -11,7 +11,7 @@ use tower_throttle_jitter::{Backoff, Generator, Jitter};
 
 use super::{
     budget::Budget,
-    kind::Kind,
+    kind::{Kind, chain, is_unsent},
     told::{Told, Wait},
 };
 use crate::{Profile, Signals};
@@ -29,6 +29,7 @@ pub(super) struct Settings {
     pub(super) budget: Budget,
     pub(super) profile: Profile,
     pub(super) when_throttled: WhenThrottled,
+    pub(super) default_unsent: Unsent,
     pub(super) unsent: Option<Unsent>,
     pub(super) name: Option<Arc<str>>,
 }
@@ -38,11 +39,11 @@ pub(super) struct Settings {
 pub(super) enum WhenThrottled {
     /// The retry does.
     Wait,
-    /// A limiter further in does: it has seen the same response.
+    /// A limiter further in does, if it is sure to have heard of it.
     GoBack,
 }
 
-/// Recognises errors of a client that was never connected.
+/// Recognises errors from before anything was sent.
 #[derive(Clone)]
 pub(super) struct Unsent(Arc<Recognise>);
 
@@ -53,16 +54,26 @@ impl Settings {
     pub(super) fn told<R>(&self, result: &Result<Response<R>, BoxError>, own: Duration) -> Told {
         match result {
             Ok(response) => Told::by_response(response, &self.profile.clone().backoff(own)),
-            Err(error) => Told::by_error(error, self.unsent.as_ref()),
+            Err(error) => Told::by_error(error, self.was_unsent(error)),
         }
     }
 
-    /// How long to wait, if this is what was asked for and that is our own backoff.
-    pub(super) fn wait(&self, kind: Kind, asked: Option<Wait>, own: Duration) -> Duration {
-        if (kind, self.when_throttled) == (Kind::Throttled, WhenThrottled::GoBack) {
+    /// Whether this error tells that the request never left.
+    fn was_unsent(&self, error: &BoxError) -> bool {
+        let recognisers = || [Some(&self.default_unsent), self.unsent.as_ref()];
+        chain(error).any(|error| {
+            let mut recognisers = recognisers().into_iter().flatten();
+            recognisers.any(|unsent| unsent.recognises(error))
+        })
+    }
+
+    /// How long to wait after a failure of this kind, if `own` is our own backoff.
+    pub(super) fn wait(&self, kind: Kind, told: &Told, own: Duration) -> Duration {
+        let goes_back = self.when_throttled == WhenThrottled::GoBack;
+        if goes_back && kind == Kind::Throttled && told.heard {
             return Duration::ZERO;
         }
-        match asked {
+        match told.wait {
             Some(Wait::Exactly(wait)) => wait,
             Some(Wait::AtLeast(wait)) => self.spread(wait).max(own),
             None => own,
@@ -91,6 +102,7 @@ impl Default for Settings {
             budget: Budget::default(),
             profile: Profile::generic(),
             when_throttled: WhenThrottled::Wait,
+            default_unsent: Unsent::new(is_unsent),
             unsent: None,
             name: None,
         }

@@ -1,13 +1,10 @@
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use http::Response;
-use tower_throttle_core::BoxError;
+use tower_throttle_core::{BoxError, Classify, HttpOutcome, Outcome, Verdict};
 
-use super::{
-    kind::{chain, refused_to_connect, rejected},
-    settings::Unsent,
-};
-use crate::{Directive, Profile, Reading, Signals, Source, clock};
+use super::kind::rejected;
+use crate::{Directive, Profile, Reading, Signals, Source};
 
 /// What a failure says about another attempt.
 #[derive(Debug)]
@@ -19,6 +16,8 @@ pub(super) struct Told {
     pub(super) unsent: bool,
     /// The own backoff begins anew (gRPC A6: a pushback resets it).
     pub(super) anew: bool,
+    /// Every limiter further in has heard that it was too much, whatever its profile.
+    pub(super) heard: bool,
 }
 
 /// A wait that was asked for.
@@ -36,18 +35,29 @@ impl Wait {
             Self::AtLeast(wait) | Self::Exactly(wait) => wait,
         }
     }
+
+    /// How long it is until the next attempt at the earliest, whoever waits.
+    pub(super) fn least(self) -> Duration {
+        match self {
+            Self::AtLeast(wait) => wait,
+            // A limiter that waits in our place knows no such rule.
+            Self::Exactly(_) => Duration::ZERO,
+        }
+    }
 }
 
 impl Told {
-    /// By a response. Signals that a layer has put into its extensions count instead of its head: that
-    /// layer may have read the body.
+    /// By a response.
     pub(super) fn by_response<R>(response: &Response<R>, profile: &Profile) -> Self {
-        if let Some(signals) = response.extensions().get::<Signals>() {
-            return Self::by_signals(signals, &Profile::generic());
+        let told = match Signals::of(response, profile) {
+            // Whoever has read these knew nothing of our backoff.
+            Cow::Borrowed(signals) => Self::by_signals(signals, &Profile::generic()),
+            Cow::Owned(signals) => Self::by_signals(&signals, profile),
+        };
+        Self {
+            heard: is_heard(response),
+            ..told
         }
-        let (headers, status) = (response.headers(), response.status());
-        let signals = Signals::read(headers, status, profile, clock::wall_now());
-        Self::by_signals(&signals, profile)
     }
 
     fn by_signals(signals: &Signals, profile: &Profile) -> Self {
@@ -57,23 +67,30 @@ impl Told {
             stop: signals.directive() == Some(Directive::NoRetry),
             unsent: false,
             anew: reading.is_some_and(|reading| is_from(reading, "grpc-retry-pushback-ms")),
+            heard: false,
         }
     }
 
     /// By an error.
-    pub(super) fn by_error(error: &BoxError, unsent: Option<&Unsent>) -> Self {
+    pub(super) fn by_error(error: &BoxError, unsent: bool) -> Self {
         let rejected = rejected(error);
-        let by_caller =
-            || unsent.is_some_and(|unsent| chain(error).any(|error| unsent.recognises(error)));
         Self {
             wait: rejected
                 .and_then(|rejected| rejected.retry_after())
                 .map(Wait::AtLeast),
             stop: rejected.is_some_and(|rejected| !rejected.is_retryable()),
-            unsent: rejected.is_some() || chain(error).any(refused_to_connect) || by_caller(),
+            unsent,
             anew: false,
+            heard: false,
         }
     }
+}
+
+/// Whether the adapters of all limiters call this throttled: by the status alone, under every profile.
+/// So an adaptive law slows down, and a gate closes, for a default pause if nothing else.
+fn is_heard<R>(response: &Response<R>) -> bool {
+    let verdict = HttpOutcome.classify(Ok::<_, &BoxError>(response));
+    matches!(verdict, Verdict::Known(Outcome::Throttled))
 }
 
 /// Under the AWS profile the wait lies between the own backoff, jitter included, and 5 s more: what was

@@ -19,9 +19,12 @@ mod structured;
 mod text;
 mod time;
 
-use std::time::{Duration, SystemTime};
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 
 pub use self::{
     cause::{Cause, Directive},
@@ -35,6 +38,7 @@ use self::{
     limit::binding,
     time::Base,
 };
+use crate::clock::wall_now;
 
 /// What a response says about throttling.
 ///
@@ -125,6 +129,18 @@ impl Signals {
             wait: None,
         };
         signals.settle(profile)
+    }
+
+    /// What a response that arrives now says: the signals that a layer further in has put into its
+    /// extensions, which may have read the body, or else what is in its head.
+    pub(crate) fn of<'a, B>(response: &'a Response<B>, profile: &Profile) -> Cow<'a, Self> {
+        match response.extensions().get() {
+            Some(signals) => Cow::Borrowed(signals),
+            None => {
+                let (headers, status) = (response.headers(), response.status());
+                Cow::Owned(Self::read(headers, status, profile, wall_now()))
+            }
+        }
     }
 
     /// Adds what the trailers of a gRPC response say. Nothing but the `grpc-` trailers is read: limits

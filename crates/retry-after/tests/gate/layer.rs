@@ -175,6 +175,7 @@ async fn setters_of_the_adapter_keep_the_gate_and_those_of_the_gate_make_one() {
         layer.clone().over_cap(OverCap::Honor),
         layer.clone().jitter(Jitter::none()),
         layer.clone().max_spread(secs(1)),
+        layer.clone().min_pause(secs(1)),
         layer.clone().seed(7),
         layer.clone().max_wait(secs(1)),
         layer.clone().max_waiting(1),

@@ -47,6 +47,30 @@ fn a_shorter_word_does_not_end_a_refusal() {
     assert_eq!(gate.check(&(), t0), Wait::Refuse(t0 + secs(300)));
 }
 
+/// The first version refused until the end of whatever was longest, also if that was a pause by hand,
+/// which nobody is refused for.
+#[test]
+fn a_refusal_ends_with_the_longest_word_over_the_cap_and_with_nothing_else() {
+    let t0 = now();
+    let end = t0 + secs(130);
+    for word_first in [true, false] {
+        let mut gate = exact();
+        for word in [word_first, !word_first] {
+            match word {
+                true => hear(&mut gate, secs(130), t0),
+                false => gate.pause(secs(3600), t0),
+            }
+        }
+        assert_eq!(gate.check(&(), end - ms(1)), Wait::Refuse(end));
+        assert_eq!(gate.check(&(), end), Wait::Until(t0 + secs(3600)));
+    }
+    let mut gate = exact();
+    for (pause, end) in [(300, 300), (130, 300), (10, 300), (400, 400)] {
+        hear(&mut gate, secs(pause), t0);
+        assert_eq!(gate.check(&(), t0), Wait::Refuse(t0 + secs(end)), "{pause}");
+    }
+}
+
 // Guards against the stkai SDK: a Retry-After above 60 s made it retry after half a second.
 #[tokio::test(start_paused = true)]
 async fn requests_that_come_are_refused_and_told_when_to_come_back() {

@@ -40,6 +40,15 @@ fn what_says_no_pause_changes_nothing() {
     assert_eq!(gate.check(&(), t0), Wait::Now);
 }
 
+#[test]
+fn a_word_below_the_shortest_pause_changes_nothing() {
+    let (mut gate, t0) = (exact().min_pause(secs(2)), now());
+    hear(&mut gate, ms(1_999), t0);
+    assert_eq!(gate.check(&(), t0), Wait::Now);
+    hear(&mut gate, secs(2), t0);
+    assert_eq!(gate.check(&(), t0), Wait::Until(t0 + secs(2)));
+}
+
 // Guards against the stkai SDK: each request kept its own pause, and the others went on hammering.
 #[test]
 fn a_later_word_extends_and_an_earlier_one_does_not_shorten() {
@@ -113,6 +122,21 @@ fn a_short_word_while_it_opens_lets_nobody_pass_sooner() {
     assert_eq!(gate.check(&(), first), Wait::Until(next));
 }
 
+/// The first version said `None`, *at once*, from when the first had passed.
+#[test]
+fn while_it_opens_one_is_told_when_the_next_will_pass() {
+    let (mut gate, t0) = (seeded(7), now());
+    hear(&mut gate, secs(40), t0);
+    let mut at = t0;
+    for _ in 0..10 {
+        let next = gate.resume_at(at).unwrap();
+        assert_eq!(gate.check(&(), at), Wait::Until(next));
+        assert_eq!(gate.resume_at(next), None);
+        gate.take((), next);
+        at = next;
+    }
+}
+
 #[test]
 fn a_request_that_was_never_sent_costs_nobody_a_turn() {
     let (mut gate, t0) = (seeded(7), now());
@@ -152,6 +176,14 @@ fn a_snapshot_shows_when_the_gate_opens() {
     assert_eq!(resume_at(&gate, t0 + secs(3)), None);
 }
 
+#[test]
+fn a_jitter_that_may_shorten_by_a_hair_is_refused_too() {
+    for jitter in [Jitter::full(), Jitter::equal(), Jitter::proportional(1e-12)] {
+        let gate = std::panic::catch_unwind(|| Gate::new().jitter(jitter));
+        assert!(gate.is_err(), "{jitter:?}");
+    }
+}
+
 // Guards against the stkai SDK, whose jitter of ±10 % undercut Retry-After in half of the cases.
 #[test]
 #[should_panic = "jitter is Jitter(Proportional(0.1)), but must be one that never shortens a wait"]
@@ -166,6 +198,8 @@ fn jitters_that_only_add_are_taken() {
         (Jitter::none(), 0),
         (Jitter::upward(0.5), 4000),
         (Jitter::additive(ms(100)), 100),
+        (Jitter::decorrelated(), 10_000),
+        (Jitter::proportional(0.0), 0),
     ] {
         let mut gate = seeded(7).jitter(jitter);
         hear(&mut gate, secs(8), t0);

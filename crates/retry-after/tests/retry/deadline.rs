@@ -2,9 +2,13 @@
 
 use http::{Request, Response};
 use tokio::time::sleep;
-use tower::service_fn;
+use tower::{ServiceBuilder, service_fn};
 use tower_throttle_core::BoxError;
-use tower_throttle_retry_after::retry::{Attempts, GivenUp};
+use tower_throttle_jitter::Jitter;
+use tower_throttle_retry_after::{
+    Profile, RetryAfterLayer, RetryLayer,
+    retry::{Attempts, GivenUp},
+};
 
 use crate::{
     exact, get, ms, now, secs, send,
@@ -66,4 +70,33 @@ async fn a_deadline_of_nothing_allows_what_needs_no_wait() {
         send(&layer, server.clone(), get()).await.unwrap();
         assert_eq!(server.attempts(), attempts);
     }
+}
+
+/// The first version looked at its own wait only, which is none if a limiter waits in its place: the
+/// second attempt began after a minute.
+#[tokio::test(start_paused = true)]
+async fn the_wait_of_a_gate_further_in_counts() {
+    for (deadline, attempts) in [(secs(60), 2), (ms(59_999), 1)] {
+        let retry = RetryLayer::around_adaptive().deadline(deadline);
+        let gate = RetryAfterLayer::new().jitter(Jitter::none());
+        let layer = ServiceBuilder::new().layer(retry).layer(gate).into_inner();
+        let server = Server::new([Reply::of(429, &[("retry-after", "60")]), Reply::status(200)]);
+        let start = now();
+        send(&layer, server.clone(), get()).await.unwrap();
+        assert_eq!(server.attempts(), attempts);
+        assert_eq!(
+            now() - start,
+            if attempts == 2 { secs(60) } else { secs(0) }
+        );
+    }
+}
+
+/// The rule of the AWS profile keeps a wait within 5 s of the own backoff.
+#[tokio::test(start_paused = true)]
+async fn under_the_aws_profile_the_deadline_is_checked_against_the_wait_by_its_rule() {
+    let layer = exact().profile(Profile::aws()).deadline(secs(6));
+    let told = Reply::of(429, &[("x-amz-retry-after", "60000")]);
+    let server = Server::new([told, Reply::status(200)]);
+    send(&layer, server.clone(), get()).await.unwrap();
+    assert_eq!(server.waits(), [secs(6)]);
 }

@@ -7,15 +7,15 @@ use hyper_util::{
     client::legacy::{self, Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tower::service_fn;
+use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_throttle_core::BoxError;
 use tower_throttle_retry_after::{
-    RetryLayer,
+    RetryAfterLayer, RetryLayer,
     retry::{Attempts, GivenUp},
 };
 
 use crate::{
-    exact, get, post, send,
+    exact, get, ms, post, send,
     server::{Reply, Server},
 };
 
@@ -156,6 +156,59 @@ async fn a_clients_own_errors_are_recognised_by_a_closure() {
         let error = send(&layer, counted, request.unwrap()).await.unwrap_err();
         assert!(error.is::<legacy::Error>(), "{error}");
         assert_eq!(server.attempts(), expected);
+    }
+}
+
+/// Sends each POST, and then a GET to where it was sent on to, where the limiter lets nobody pass.
+async fn posts_sent_through_a_redirect_follower(layer: &RetryLayer) -> usize {
+    let server = Server::always(200);
+    let limit = RetryAfterLayer::new().max_wait(ms(1000));
+    let gate = limit.limiter().clone();
+    let client = ServiceBuilder::new().layer(limit).service(server.clone());
+    let follower = service_fn(move |request: Request<String>| {
+        let (client, gate) = (client.clone(), gate.clone());
+        async move {
+            client.clone().oneshot(request).await?;
+            gate.pause(ms(3000));
+            client.oneshot(get()).await
+        }
+    });
+    send(layer, follower, post()).await.unwrap_err();
+    server.attempts()
+}
+
+/// The first version couldn't be told: whatever had such an error among its causes was sent again.
+#[tokio::test(start_paused = true)]
+async fn around_what_follows_redirects_nothing_need_count_as_never_sent() {
+    let none = exact().default_unsent(|_| false);
+    assert_eq!(posts_sent_through_a_redirect_follower(&none).await, 1);
+    for kind in [
+        io::ErrorKind::ConnectionRefused,
+        io::ErrorKind::AddrNotAvailable,
+    ] {
+        assert_eq!(attempts(&none, post(), io_error(kind)).await, 1, "{kind}");
+        assert_eq!(attempts(&none, get(), io_error(kind)).await, 2, "{kind}");
+    }
+    // By default it does, as documented.
+    assert_eq!(posts_sent_through_a_redirect_follower(&exact()).await, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_counts_as_never_sent_can_be_replaced() {
+    let connected = |error: &(dyn std::error::Error + 'static)| {
+        let kind = error.downcast_ref().map(io::Error::kind);
+        kind == Some(io::ErrorKind::NotConnected)
+    };
+    let layer = exact().default_unsent(connected);
+    for (kind, expected) in [
+        (io::ErrorKind::NotConnected, 2),
+        (io::ErrorKind::ConnectionRefused, 1),
+    ] {
+        assert_eq!(
+            attempts(&layer, post(), io_error(kind)).await,
+            expected,
+            "{kind}"
+        );
     }
 }
 

@@ -1,10 +1,12 @@
 //! Where the layer stands: outside of the limiters, which each attempt passes again.
 
-use http::Request;
+use http::{Request, Response};
 use tower::ServiceBuilder;
-use tower_throttle_core::{LimitLayer, Limiter, Queue, Rejected, Shared, Wait, Why};
-use tower_throttle_jitter::Jitter;
-use tower_throttle_retry_after::{RetryAfterLayer, RetryLayer};
+use tower_throttle_core::{
+    BoxError, LimitLayer, Limiter, Outcome, Queue, Rejected, Shared, Wait, Why,
+};
+use tower_throttle_jitter::{Backoff, Jitter};
+use tower_throttle_retry_after::{Profile, ResetFormat, ResetHeader, RetryAfterLayer, RetryLayer};
 use tower_throttle_token_bucket::{Rate, TokenBucket, TokenBucketLayer};
 
 use crate::{
@@ -149,4 +151,102 @@ async fn around_a_gate_that_is_closed_for_too_long_every_request_says_when_to_co
         assert_eq!(retry_after, Some(secs(3600)));
         assert_eq!((server.attempts(), now()), (1, start));
     }
+}
+
+/// Everything that may be said without the gate's being told for how long, or that it hears at all.
+fn hardly_said() -> Vec<(u16, Vec<(&'static str, &'static str)>)> {
+    const DATE: (&str, &str) = ("date", "Fri, 29 Sep 2023 16:26:37 GMT");
+    let mut replies = Vec::new();
+    for status in [429, 503, 529, 403] {
+        replies.extend([
+            (status, vec![]),
+            (status, vec![("retry-after", "0")]),
+            (status, vec![("retry-after", "soon")]),
+            (status, vec![("retry-after", "7")]),
+            (status, vec![DATE, ("retry-after", DATE.1)]),
+            (status, vec![("retry-after-ms", "0")]),
+            (status, vec![("retry-after-ms", "70")]),
+            (status, vec![("x-amz-retry-after", "70")]),
+        ]);
+    }
+    for status in [("grpc-status", "8"), ("grpc-status", "14")] {
+        let pushback = |wait| vec![status, ("grpc-retry-pushback-ms", wait)];
+        replies.push((200, vec![status]));
+        replies.extend(["0", "70", "7000"].map(|wait| (200, pushback(wait))));
+    }
+    replies
+}
+
+/// The first version went back nine times in no time after what the gate had not heard: `UNAVAILABLE`
+/// with a pushback, a 529, a `Retry-After` of zero or that the profile doesn't read.
+#[tokio::test(start_paused = true)]
+async fn around_a_gate_alone_no_answer_under_any_profile_is_repeated_at_once() {
+    let profiles = || {
+        let particular = [
+            "generic",
+            "aws",
+            "envoy-reset",
+            "github",
+            "prisjakt",
+            "sentry",
+        ];
+        let named = particular.map(|name| Profile::named(name).unwrap());
+        let reset = ResetHeader {
+            name: http::header::RETRY_AFTER,
+            format: ResetFormat::Seconds,
+        };
+        named.into_iter().chain([Profile::envoy_reset([reset])])
+    };
+    let none = |base| Backoff::new(base).jitter(Jitter::none());
+    let all_throttled = |_: Result<&Response<()>, &BoxError>| Outcome::Throttled;
+    let settings = profiles().flat_map(|outer| profiles().map(move |inner| (outer.clone(), inner)));
+    for ((outer, inner), (status, headers)) in settings.flat_map(|profiles| {
+        hardly_said()
+            .into_iter()
+            .map(move |said| (profiles.clone(), said))
+    }) {
+        let told = format!(
+            "{status} {headers:?}, {} around {}",
+            outer.name(),
+            inner.name()
+        );
+        let retry = RetryLayer::around_adaptive()
+            .classify(all_throttled)
+            .throttled_backoff(none(secs(1)))
+            .profile(outer);
+        let gate = RetryAfterLayer::new().jitter(Jitter::none()).profile(inner);
+        let layer = ServiceBuilder::new().layer(retry).layer(gate).into_inner();
+        let server = Server::new([Reply::of(status, &headers)]);
+        send(&layer, server.clone(), get()).await.unwrap();
+        assert_eq!(server.attempts(), 9, "{told}");
+        assert!(
+            server.waits().iter().all(|wait| *wait >= ms(70)),
+            "{told}: {:?}",
+            server.waits()
+        );
+    }
+}
+
+/// The first version went back at once, and the gate had not heard of it.
+#[tokio::test(start_paused = true)]
+async fn around_a_gate_what_it_may_not_have_heard_is_waited_for_by_both_at_the_same_time() {
+    let pushback = [("grpc-status", "14"), ("grpc-retry-pushback-ms", "30000")];
+    let gate = RetryAfterLayer::new().jitter(Jitter::none());
+    let retry = RetryLayer::around_adaptive().spread(0.0);
+    let layer = ServiceBuilder::new().layer(retry).layer(gate).into_inner();
+    let server = Server::new([Reply::of(200, &pushback), Reply::status(200)]);
+    send(&layer, server.clone(), get()).await.unwrap();
+    assert_eq!(server.waits(), [secs(30)]);
+}
+
+/// Without a default pause, what a limiter beside the gate makes of it is all that there is.
+#[tokio::test(start_paused = true)]
+async fn around_a_limiter_that_paces_what_is_repeated_a_bare_429_is_in_its_line_again_at_once() {
+    let bucket = TokenBucket::new(Rate::per_second(10), tower_throttle_core::now());
+    let gate = RetryAfterLayer::new().default_pause(secs(0)).and(bucket);
+    let retry = RetryLayer::around_adaptive();
+    let layer = ServiceBuilder::new().layer(retry).layer(gate).into_inner();
+    let server = Server::always(429);
+    send(&layer, server.clone(), get()).await.unwrap();
+    assert_eq!(server.waits(), [ms(100); 8]);
 }

@@ -307,6 +307,82 @@ async fn the_length_and_the_end_of_a_body_are_those_of_the_original() {
     );
 }
 
+/// The first version numbered copies when they were made, so that those of a retry further in were newer
+/// than what the one further out had put aside, which was given up for its body.
+#[tokio::test]
+async fn whoever_claims_last_sends_whichever_copy_was_made_first() {
+    let (_, mut first) = Feed::whole(["one ", "two"].map(Into::into));
+    let mut outer = first.replay();
+    let mut inner = first.replay();
+    read_some(&mut first, 1).await;
+    assert!(inner.claim());
+    assert_eq!(read_some(&mut inner, 1).await, b"one ");
+    assert!(outer.claim());
+    inner.frame().await.unwrap().unwrap_err();
+    assert_eq!(read_some(&mut outer, 1).await, b"one ");
+    assert!(outer.claim(), "from its start");
+    assert_eq!(read(outer).await, "one two");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_retry_inside_of_a_retry_sends_all_of_the_body_each_time() {
+    let sent = Sent::default();
+    let log = Arc::clone(&sent);
+    let server = service_fn(move |request: Request<ReplayBody<Stream>>| {
+        let log = Arc::clone(&log);
+        async move {
+            let data = request.into_body().collect().await?.to_bytes();
+            log.lock().unwrap().push(data);
+            let done = log.lock().unwrap().len() == 6;
+            Ok::<_, BoxError>(
+                Response::builder()
+                    .status(if done { 200 } else { 503 })
+                    .body(())?,
+            )
+        }
+    });
+    let (_, body) = Feed::whole(["one ", "two"].map(Into::into));
+    let retry = || exact().max_retries(1);
+    let layer = tower::ServiceBuilder::new()
+        .layer(exact())
+        .layer(retry())
+        .into_inner();
+    let response = send(&layer, server, Request::put("/").body(body).unwrap()).await;
+    assert_eq!(response.unwrap().status(), 200);
+    assert_eq!(*sent.lock().unwrap(), ["one two"; 6]);
+}
+
+fn seems_over(body: &ReplayBody<Stream>) -> (bool, Option<u64>) {
+    (body.is_end_stream(), body.size_hint().upper())
+}
+
+/// The first version told of what was left in sum: a copy of which 4 of 20 bytes were sent seemed to be
+/// whole as soon as another one had come to the end.
+#[tokio::test]
+async fn a_copy_that_was_overtaken_never_seems_to_be_at_its_end() {
+    let (_, mut first) = Feed::whole([4, 8, 8].map(|length| vec![7; length]));
+    let mut second = first.replay();
+    read_some(&mut first, 1).await;
+    assert!(second.claim());
+    assert_eq!(seems_over(&first), (false, None));
+    assert_eq!(read(second).await.len(), 20);
+    assert_eq!(seems_over(&first), (false, None));
+    first.frame().await.unwrap().unwrap_err();
+    assert_eq!(seems_over(&first), (false, None));
+}
+
+/// The first version took a body of which nothing was kept for an empty one.
+#[tokio::test]
+async fn a_copy_that_cannot_be_sent_any_more_never_seems_to_be_empty() {
+    let (_, first) = Feed::whole([vec![7; 20]]);
+    let first = first.cap(10);
+    let mut second = first.replay();
+    assert_eq!(read(first).await.len(), 20);
+    assert_eq!(seems_over(&second), (false, None));
+    assert!(!second.claim());
+    assert_eq!(seems_over(&second), (false, None));
+}
+
 #[tokio::test]
 async fn the_original_is_freed_with_the_last_copy() {
     let (feed, first) = Feed::open();

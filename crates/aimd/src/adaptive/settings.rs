@@ -1,0 +1,100 @@
+use std::time::Duration;
+
+use tower_throttle_core::Invalid;
+use tower_throttle_token_bucket::Rate;
+
+use super::HEADROOM;
+use crate::time::{FASTEST, LONGEST};
+
+/// The start, as a share of `max_rate`. Less of it means fewer refusals where many clients start at
+/// once (ten of them, over five windows: 12.4 % of all attempts at 1/8, 10.9 % at 1/9, 4.5 % at 1/16), and
+/// a later arrival at the rate where they are few.
+const START_SHARE: f64 = 1.0 / 9.0;
+
+/// The start if there is no `max_rate`, in tokens per second.
+const START_RATE: f64 = 0.5;
+
+/// The rate doubles in this part of the window at the start.
+const DOUBLING: u32 = 2;
+
+/// The least rate, in tokens per window.
+const LEAST_PER_WINDOW: f64 = 0.1;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settings {
+    pub(super) window: Duration,
+    max_rate: Option<Rate>,
+    min_rate: Option<Rate>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            window: Duration::from_secs(10),
+            max_rate: None,
+            min_rate: None,
+        }
+    }
+}
+
+impl Settings {
+    pub(super) fn window(self, window: Duration) -> Result<Self, Invalid> {
+        if window.is_zero() {
+            let rule = "longer than zero";
+            return Err(Invalid::new("window", format_args!("{window:?}"), rule));
+        }
+        let window = window.min(LONGEST);
+        Ok(Self { window, ..self })
+    }
+
+    pub(super) fn max_rate(self, rate: Rate) -> Result<Self, Invalid> {
+        let max_rate = Some(rate);
+        let checked = Self { max_rate, ..self };
+        let refused = || Invalid::new("max_rate", rate, "at least min_rate");
+        checked
+            .is_consistent()
+            .then_some(checked)
+            .ok_or_else(refused)
+    }
+
+    pub(super) fn min_rate(self, rate: Rate) -> Result<Self, Invalid> {
+        let min_rate = Some(rate);
+        let checked = Self { min_rate, ..self };
+        let refused = || Invalid::new("min_rate", rate, "at most max_rate");
+        checked
+            .is_consistent()
+            .then_some(checked)
+            .ok_or_else(refused)
+    }
+
+    fn is_consistent(&self) -> bool {
+        let rates = self.min_rate.zip(self.max_rate);
+        rates.is_none_or(|(min, max)| min.as_per_second_f64() <= max.as_per_second_f64())
+    }
+
+    pub(super) fn start_rate(&self) -> f64 {
+        let share = |max: Rate| max.as_per_second_f64() * START_SHARE;
+        self.bound(self.max_rate.map_or(START_RATE, share))
+    }
+
+    pub(super) fn doubling(&self) -> Duration {
+        (self.window / DOUBLING).max(Duration::from_nanos(1))
+    }
+
+    /// The nearest rate within bounds; the least if it is no number.
+    pub(super) fn bound(&self, rate: f64) -> f64 {
+        let most = self.most();
+        // Not `clamp`, which lets NaN pass.
+        rate.max(self.least().min(most)).min(most)
+    }
+
+    fn most(&self) -> f64 {
+        let most = self.max_rate.map(|max| max.as_per_second_f64() * HEADROOM);
+        most.unwrap_or(FASTEST).min(FASTEST)
+    }
+
+    fn least(&self) -> f64 {
+        let given = self.min_rate.map(Rate::as_per_second_f64);
+        given.unwrap_or(LEAST_PER_WINDOW / self.window.as_secs_f64())
+    }
+}

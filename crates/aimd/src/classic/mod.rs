@@ -1,0 +1,205 @@
+mod setters;
+mod settings;
+mod steps;
+
+use std::time::{Duration, Instant};
+
+use tower_throttle_core::Outcome;
+
+pub(crate) use self::settings::Preset;
+use self::settings::{Settings, Steps};
+pub use self::steps::{decrease, increase};
+use crate::{
+    Cause, Change, Ended, Law, Sent,
+    pause::pause,
+    random::Random,
+    time::{interval, later, seconds},
+};
+
+/// The steps are spread by this much to either side, as in the original.
+const JITTER: f64 = 0.2;
+
+/// A send counts as delayed by the rate if it follows the one before within this many intervals.
+const PROMPT: f64 = 1.25;
+
+/// Additive increase, multiplicative decrease: cuts the rate when a request is turned away, and lets it
+/// grow bit by bit.
+///
+/// (Chiu and Jain, *Analysis of the increase and decrease algorithms for congestion avoidance*, 1989; the
+/// steps and presets are those of the stkai SDK.)
+///
+/// ```text
+///  max_rate ┤────╮                      ╭───
+///           ┤    │              ╭──╯ recovery · max_rate in each period
+///           ┤    ╰───╮  ╭──╯
+///     floor ┤ ─ ─ ─ ─╰──╯ ─ ─ ─ ─ ─ ─ ─ ─ ─
+///           └────┬───┬──┬──────────────────▶ time
+///               429 429 200
+/// ```
+///
+/// The limit `E` begins at `max_rate`, and steps between `floor · max_rate` and that:
+/// [`decrease`] and [`increase`], each spread by ±20 %.
+///
+/// | | penalty | recovery | floor | the layer's `max_wait` |
+/// |---|---|---|---|---|
+/// | [`conservative`](Self::conservative) | 0.5 | 0.02 | 0.05 | 120 s |
+/// | [`balanced`](Self::balanced) | 0.3 | 0.05 | 0.1 | 45 s |
+/// | [`optimistic`](Self::optimistic) | 0.15 | 0.1 | 0.3 | 20 s |
+///
+/// # When it steps
+///
+/// * **Down** once for each time of congestion: 429s to requests that were sent before the last cut don't
+///   cut. After a cut nobody is sent for an interval, and longer if the next is turned away as well, as
+///   with [`Adaptive`](crate::Adaptive).
+/// * **Up** by time: a whole step for each period of `max_rate` in which the rate was used, so that the
+///   growth of all clients does not depend on how many requests there are. Time counts as used if a
+///   send follows another as closely as the rate lets it (within 1¼ intervals), and if a success follows.
+/// * **Not at all** for other failures, and for what was dropped in flight.
+///
+/// Requests leave evenly, from a random phase. However low the rate, one token fits: nothing is
+/// stuck below one request per period.
+///
+/// With [`per_response`](Self::per_response) it steps down for every 429 and up for every success instead,
+/// and the bucket holds as much as the limit, one token at least. The share of 429s in all attempts is
+/// then `f` of `f/(1 − f)² = n · recovery/penalty` with `n` clients of one quota, whatever else
+/// is done: 46 % for ten of them.
+///
+/// # Choosing
+///
+/// [`Adaptive`](crate::Adaptive) uses more of a quota with fewer 429s. This one is simple, and
+/// shares evenly. Mind that `n` clients at their floors may be more than the quota: above 10 for
+/// `balanced` and 3 for `optimistic`, if each has all of it as `max_rate`.
+#[derive(Debug, Clone)]
+pub struct Aimd {
+    settings: Settings,
+    random: Random,
+    /// The limit as it is now, in tokens per period of `max_rate`.
+    effective: f64,
+    last_cut: Option<Instant>,
+    last_sent: Option<Sent>,
+    /// For how long the rate has been used since the last step.
+    used: Duration,
+    /// Of requests that were sent after the last cut, since the last success.
+    refusals: u32,
+    paused_until: Option<Instant>,
+    change: Option<Change>,
+}
+
+impl Law for Aimd {
+    fn begin(&mut self, now: Instant) {
+        if self.settings.steps == Steps::PerTime {
+            let phase = self.random.split().part_of(interval(self.per_second()));
+            self.paused_until = Some(later(now, phase));
+        }
+    }
+
+    fn rate(&self, _now: Instant) -> f64 {
+        self.per_second()
+    }
+
+    fn burst(&self) -> u32 {
+        match self.settings.steps {
+            Steps::PerTime => 1,
+            Steps::PerResponse => whole(self.effective),
+        }
+    }
+
+    fn paused_until(&self) -> Option<Instant> {
+        self.paused_until
+    }
+
+    fn resume(&mut self) {
+        self.paused_until = None;
+    }
+
+    fn sent(&mut self, sent: Sent) {
+        let last = self.last_sent.replace(sent);
+        let gap = last.filter(|last| self.is_prompt(last, sent.at));
+        let gap = gap.map(|last| sent.at.saturating_duration_since(last.at));
+        self.used = self.used.saturating_add(gap.unwrap_or_default());
+    }
+
+    fn unsent(&mut self, _sent: Sent) {}
+
+    fn ended(&mut self, ended: Ended) {
+        let is_fresh = self.last_cut.is_none_or(|cut| ended.sent.at > cut);
+        match (ended.outcome, self.settings.steps) {
+            (Outcome::Throttled, Steps::PerResponse) => self.cut(ended.now),
+            (Outcome::Succeeded, Steps::PerResponse) => self.grow(1.0),
+            (Outcome::Throttled, Steps::PerTime) if is_fresh => self.refused(ended),
+            (Outcome::Succeeded, Steps::PerTime) if is_fresh => self.accepted(),
+            (Outcome::Throttled | Outcome::Failed, Steps::PerTime) => self.used = Duration::ZERO,
+            _ => {}
+        }
+    }
+
+    fn change(&mut self) -> Option<Change> {
+        self.change.take()
+    }
+}
+
+impl Aimd {
+    fn refused(&mut self, ended: Ended) {
+        self.refusals = self.refusals.saturating_add(1);
+        self.cut(ended.now);
+        let (period, asked) = (self.settings.max_rate.period(), ended.retry_after);
+        let rate = self.per_second();
+        let pause = pause(self.refusals, rate, period, asked, &mut self.random);
+        self.paused_until = self.paused_until.max(Some(later(ended.now, pause)));
+        self.change = self.change.map(|change| Change {
+            pause: Some(pause),
+            ..change
+        });
+    }
+
+    fn accepted(&mut self) {
+        let period = self.settings.max_rate.period();
+        let used = std::mem::take(&mut self.used).min(period);
+        self.refusals = 0;
+        self.grow(used.as_secs_f64() / period.as_secs_f64());
+    }
+
+    /// Whether a send at `at` follows as closely as the rate lets it.
+    fn is_prompt(&self, last: &Sent, at: Instant) -> bool {
+        let due = f64::from(last.tokens) / self.per_second();
+        at.saturating_duration_since(last.at) <= seconds(PROMPT * due)
+    }
+
+    fn cut(&mut self, now: Instant) {
+        let Settings { penalty, floor, .. } = self.settings;
+        let (old, jitter) = (self.per_second(), self.jitter());
+        self.effective = decrease(self.effective, self.settings.max(), penalty, floor, jitter);
+        self.used = Duration::ZERO;
+        self.last_cut = self.last_cut.max(Some(now));
+        self.change = Some(Change {
+            old,
+            new: self.per_second(),
+            cause: Cause::Throttled,
+            pause: None,
+        });
+    }
+
+    fn grow(&mut self, steps: f64) {
+        let recovery = self.settings.recovery * steps;
+        let jitter = self.jitter();
+        self.effective = increase(self.effective, self.settings.max(), recovery, jitter);
+    }
+
+    fn jitter(&mut self) -> f64 {
+        self.random.between(1.0 - JITTER, 1.0 + JITTER)
+    }
+
+    fn per_second(&self) -> f64 {
+        self.effective / self.settings.max_rate.period().as_secs_f64()
+    }
+}
+
+/// The tokens of a bucket that must hold one at least.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is at most the number of events of a rate, and the cast saturates"
+)]
+fn whole(effective: f64) -> u32 {
+    (effective as u32).max(1)
+}

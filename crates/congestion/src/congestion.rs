@@ -196,12 +196,14 @@ impl<E: Estimator> Congestion<E> {
         }
     }
 
-    fn learn(&mut self, permit: &CongestionPermit, outcome: Outcome, now: Instant) {
+    fn learn(
+        &mut self,
+        permit: &CongestionPermit,
+        outcome: Outcome,
+        now: Instant,
+    ) -> Option<Change> {
         let sample = Sample::new(permit.started, now, permit.in_flight, outcome);
-        let bounds = self.effective();
-        if let Some(change) = self.estimator.learn(&sample, self.exact, bounds) {
-            self.change(change);
-        }
+        self.estimator.learn(&sample, self.exact, self.effective())
     }
 }
 
@@ -234,8 +236,12 @@ impl<E: Estimator> Limiter for Congestion<E> {
     fn complete(&mut self, permit: CongestionPermit, outcome: Option<Outcome>, now: Instant) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.latest = Some(now);
-        if let Some(outcome) = outcome.filter(|outcome| *outcome != Outcome::Ignored) {
-            self.learn(&permit, outcome, now);
+        let change = match outcome {
+            Some(Outcome::Ignored) | None => self.estimator.skip(now, self.exact),
+            Some(outcome) => self.learn(&permit, outcome, now),
+        };
+        if let Some(change) = change {
+            self.change(change);
         }
         self.round();
     }

@@ -20,8 +20,76 @@ use crate::{Bounds, Cause, Change, Estimator, Sample, dice::Dice};
 /// A logarithm of seconds, or of a ratio of latencies: 0.1 is ten per cent, nearly.
 type Nepers = f64;
 
-/// Finds the limit at which the server is so much slower than with little to do that more in flight
-/// would mean waiting rather than work.
+/// Finds the limit at which the server is about half as slow again as with little to do, and stays
+/// there.
+///
+/// Latency tells of congestion before anything is refused. More in flight means more throughput as long
+/// as latency rises less than in proportion (Little's law), and the best bargain of the two is where
+/// latency is some one and a half to two times what it is with little to do (Kleinrock, *Power and
+/// deterministic rules of thumb for probabilistic problems in computer communications*, 1979). So three
+/// things must be known: how slow the server is now, how slow it is with little to do, and which of the
+/// calls tell of the present limit.
+///
+/// ```text
+/// limit   20 ┐                                 ┌──────── a third of its latency: climb again
+///            └┐  drops: less, at once          │
+///             └┐              ╭────────╮  ╭────╯
+///              │        ╭─────╯ hold   │  │
+///              └┐  ╭────╯ climb        │  │
+///          1    └──╯                   └──╯
+///                ╰┬╯                   ╰┬─╯
+///              probe                  probe, at a date that all clients share
+/// ```
+///
+/// * **Windows.** A window closes with 10 calls, after 0.3 s at least, or with fewer after 2 s. Only calls
+///   that were *sent* after the limit was last changed count: twenty errors of one burst are one event,
+///   and nothing is learnt about a limit from calls that were sent under another.
+/// * **Drops.** If a share `s` of a window's calls was throttled or failed, `s/2` of the limit goes
+///   (DCTCP, RFC 8257 §3.3, with the window for the round trip): half of it at most, and hardly any of it
+///   for one stray error. A limit that was met with a drop doesn't rise.
+/// * **Climb.** While the server is faster than tolerated, the limit rises, by less than in proportion, so
+///   that clients which climb together end with equal shares, and the more slowly the nearer it is.
+/// * **Beyond.** A client that has four in flight or more, and whose own climb has shown that latency rises
+///   less than in proportion, climbs on to where it does: as far as twice the latency of a server with
+///   little to do. In a queue latency rises in proportion, and it stops.
+/// * **Hold.** Then the limit stays as long as the latency does, within a sixth. It falls if the server
+///   slows down, and climbs again if it becomes faster. *Why not an equilibrium?* Clients whose baselines
+///   differ by a few per cent would drive each other apart: those with the lower one always giving way
+///   (Arun et al., *Starvation in end-to-end congestion control*, 2022).
+/// * **Unused.** The limit doesn't rise unless four fifths of it are used, and is at most 5 times what was in
+///   flight at once.
+/// * **Baseline.** It is lowered by whatever is seen; it is raised only by probes. So it can't drift with
+///   the load, as a long-term average does.
+/// * **Probes.** For some 1.2 latencies nobody is sent, until what is in flight is over; then a few calls go,
+///   one after another, at random times (BBR does this every 10 s, with four packets
+///   in flight: Cardwell et al., *BBR: congestion-based congestion control*, 2016). A probe finds the truth only if all clients of the server make one, hence they do
+///   it at multiples of 5 s: first at every one, until the baseline was read twice; later at every
+///   eighth, or when a server that has been far too slow for several windows may have become so for good.
+///
+/// # Clients of one server
+///
+/// They needn't know of each other; they need the same dates. These count from the first call, which is
+/// right for clients that start together. Others can agree on an instant, a full day of Unix time say:
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use tower_throttle_congestion::{CongestionLayer, Gradient};
+///
+/// let since = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos();
+/// let day = Duration::from_secs(86_400).as_nanos();
+/// let today = Duration::from_nanos(u64::try_from(since % day).unwrap());
+/// let midnight = tower_throttle_core::now().checked_sub(today);
+///
+/// let gradient = Gradient::new();
+/// let gradient = midnight.map_or(gradient.clone(), |at| gradient.meeting(at));
+/// let layer = CongestionLayer::with(gradient);
+/// # drop(tower_layer::Layer::<()>::layer(&layer, ()));
+/// ```
+///
+/// # Choosing
+///
+/// It needs latencies that are comparable: give calls of another kind, streams say, a layer of their own.
+/// A server that counts requests per time, and doesn't slow down, wants a rate instead.
 #[derive(Debug, Clone)]
 pub struct Gradient {
     tolerance: Nepers,
@@ -180,7 +248,7 @@ impl Gradient {
         let used = f64::from(window.peak()) >= 0.8 * limit.floor();
         let used = used && known.is_some() && window.drop_share() <= 0.0;
         if self.gloom.grow(room, latency) {
-            self.calendar.hurry();
+            self.calendar.look_again();
         }
         let next = self.climb.step(limit, latency, room, used);
         let cause = if next < limit {
@@ -212,6 +280,11 @@ impl Estimator for Gradient {
         }
         let over = self.window.is_over(now);
         over.then(|| self.close(limit, bounds, now))
+    }
+
+    fn skip(&mut self, now: Instant, _limit: f64) -> Option<Change> {
+        let probe = self.probe.take_if(|probe| probe.is_stuck(now))?;
+        Some(self.resume(&probe, now))
     }
 
     fn baseline(&self) -> Option<Duration> {

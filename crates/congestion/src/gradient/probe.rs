@@ -31,6 +31,10 @@ pub(super) const REGULAR: f64 = 3.0;
 const PAUSE: f64 = 1.5;
 const SHORT_PAUSE: f64 = 0.5;
 
+/// What is left of a limit `l` after a probe that all make: `l^EVENING`, but at least such a part.
+const EVENING: f64 = 0.9;
+const LEAST_REST: f64 = 0.7;
+
 /// A probe that gets no answers ends after so many times as long as it would take with them.
 const PATIENCE: u32 = 4;
 
@@ -68,7 +72,7 @@ impl Probe {
         calls: f64,
         dice: &mut Dice,
     ) -> Self {
-        let drain = drain(latency).min(date.step().as_secs_f64() * LONGEST_DRAIN);
+        let drain = drain(latency).min(date.step.as_secs_f64() * LONGEST_DRAIN);
         let late = now.checked_sub(secs(drain / 2.0)).unwrap_or(now);
         let at = date.at.max(late);
         let in_flight = (limit / PART).floor().max(1.0);
@@ -98,9 +102,15 @@ impl Probe {
         self.in_flight
     }
 
-    /// The limit to go back to.
+    /// The limit to go back to. If all clients make a probe, those with large limits give up more than
+    /// those with small ones, and then all climb.
     pub(super) fn restore(&self) -> f64 {
-        self.restore
+        if self.made_by_all {
+            let evened = self.restore.powf(EVENING);
+            evened.max(self.restore * LEAST_REST)
+        } else {
+            self.restore
+        }
     }
 
     /// Whether all clients of the server make one now.

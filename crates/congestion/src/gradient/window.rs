@@ -10,14 +10,15 @@ use crate::{Cause, Sample};
 const CALLS: u32 = 10;
 const SHORTEST: Duration = Duration::from_millis(300);
 
-/// A window closes with fewer calls after so long, or after so many times their latency.
-const LONGEST: Duration = Duration::from_secs(2);
+/// A window closes with fewer calls after so many seconds, or after so many times their latency.
+const LONGEST: f64 = 2.0;
 const LATENCIES: f64 = 3.0;
 
 /// The calls that were sent and answered since the limit was last changed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Window {
-    /// Calls that were sent up to now tell of another limit.
+    /// Calls that were sent up to then tell of another limit.
+    after: Option<Instant>,
     opened: Option<Instant>,
     answered: u32,
     /// Of the logarithms of latencies: one slow call in a hundred doesn't count as a hundred.
@@ -31,14 +32,15 @@ impl Window {
     /// Sends everything away that is sent up to `now`.
     pub(super) fn after(now: Instant) -> Self {
         Self {
+            after: Some(now),
             opened: Some(now),
             ..Self::default()
         }
     }
 
-    /// Adds a call. False if it was sent before the window was opened.
+    /// Adds a call. False if it was sent before the limit was changed.
     pub(super) fn add(&mut self, sample: &Sample) -> bool {
-        if self.opened.is_some_and(|opened| sample.started <= opened) {
+        if self.after.is_some_and(|after| sample.started <= after) {
             return false;
         }
         self.opened.get_or_insert(sample.started);
@@ -62,7 +64,7 @@ impl Window {
             return open_for >= SHORTEST;
         }
         let latency = self.latency().map_or(0.0, f64::exp);
-        open_for >= LONGEST && open_for.as_secs_f64() >= LATENCIES * latency
+        open_for.as_secs_f64() >= LONGEST.max(LATENCIES * latency)
     }
 
     /// The geometric mean of the latencies.

@@ -4,13 +4,13 @@ use super::Nepers;
 const SURELY_LOWER: Nepers = 0.25;
 
 /// If the baseline is wrong by this much (a factor of 1.5), so is the limit that was found with it.
-pub(super) const NEWS: Nepers = 0.4;
+pub(super) const NEWS: Nepers = 0.3;
 
 /// A reading this much higher (a factor of 2.5) is believed at once: it is another server now.
 const ANOTHER_SERVER: Nepers = 0.9;
 
 /// The least weight of a lower reading: others' load can only make readings higher.
-const LOWER: f64 = 0.5;
+const LOWER: f64 = 0.3;
 
 /// As many calls as the past counts for at most.
 const MEMORY: f64 = 30.0;

@@ -3,22 +3,23 @@
 mod baseline;
 mod calendar;
 mod climb;
+mod gloom;
+mod nepers;
 mod probe;
 mod window;
 
 use std::time::{Duration, Instant};
 
 use self::{
-    baseline::{Baseline, NEWS, News},
+    baseline::{Baseline, News},
     calendar::{Anxiety, Calendar, Date},
     climb::Climb,
+    gloom::Gloom,
+    nepers::{Nepers, nepers},
     probe::{Probe, Progress},
     window::Window,
 };
 use crate::{Bounds, Cause, Change, Estimator, Sample, dice::Dice};
-
-/// A logarithm of seconds, or of a ratio of latencies: 0.1 is ten per cent, nearly.
-type Nepers = f64;
 
 /// Finds the limit at which the server takes about 1.6 times as long as with little to do, and stays
 /// there.
@@ -315,45 +316,4 @@ impl Estimator for Gradient {
     fn seed(&mut self, seed: u64) {
         self.dice = Dice::seeded(seed);
     }
-}
-
-/// For how long, and by how much, the server has been slower than it may be.
-#[derive(Debug, Clone, Default)]
-struct Gloom {
-    /// Smoothed over windows.
-    room: Nepers,
-    /// What the latency was when the baseline was last looked at.
-    seen: Option<Nepers>,
-    doubt: bool,
-}
-
-/// The weight of the last window.
-const GLOOM: f64 = 0.4;
-
-/// Then the baseline may be wrong.
-const DOUBT: Nepers = 0.35;
-
-impl Gloom {
-    fn is_doubt(&self) -> bool {
-        self.doubt
-    }
-
-    /// Whether there is a doubt now that there wasn't, and that the last probe didn't see.
-    fn grow(&mut self, room: Nepers, latency: Nepers) -> bool {
-        self.room += GLOOM * (room - self.room);
-        let doubted = std::mem::replace(&mut self.doubt, self.room < -DOUBT);
-        let seen = self.seen.is_some_and(|seen| (seen - latency).abs() <= NEWS);
-        self.doubt && !doubted && !seen
-    }
-
-    fn lift(&mut self, latency: Option<Nepers>) {
-        *self = Self {
-            seen: latency,
-            ..Self::default()
-        };
-    }
-}
-
-fn nepers(latency: Duration) -> Nepers {
-    latency.as_secs_f64().max(1e-9).ln()
 }

@@ -7,6 +7,7 @@ use std::{
 
 use http::Request;
 use tower::{Layer, Service};
+use tower_throttle_congestion::CongestionLayer;
 use tower_throttle_core::{Limiter, Wait};
 use tower_throttle_token_bucket::{Rate, SharedBucket, TokenBucket, TokenBucketLayer};
 
@@ -67,6 +68,15 @@ where
     ]
 }
 
+/// Both forms of the layer that limits what is in flight, as it starts.
+pub(crate) fn concurrency(drive: &impl Drive, request: fn() -> Request<()>) -> Vec<Subject> {
+    let layer = CongestionLayer::new;
+    vec![
+        drive.subject(FUTURE, layer().layer(Echo), request),
+        drive.subject(BACKPRESSURE, layer().backpressure().layer(Echo), request),
+    ]
+}
+
 /// The line, as the shared bucket, the service's future and the service itself wait in it.
 pub(crate) const WAITING: [Contender; 3] = [
     Contender::new(SHARED, |rate| Box::new(line(rate))),
@@ -98,9 +108,4 @@ where
 /// One token at a time, and room for everybody.
 fn line(rate: u32) -> SharedBucket {
     SharedBucket::new(Rate::per_second(rate)).max_waiting(usize::MAX)
-}
-
-/// Both forms of the layer that limits what is in flight.
-pub(crate) fn concurrency(_drive: &impl Drive, _request: fn() -> Request<()>) -> Vec<Subject> {
-    Vec::new()
 }

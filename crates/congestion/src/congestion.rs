@@ -31,6 +31,9 @@ pub struct Congestion<E = Gradient> {
     /// What the server declared.
     ceiling: Option<u32>,
     exact: f64,
+    /// The limit without its fraction, and the fraction.
+    whole: u32,
+    fraction: f64,
     /// How many may be in flight now.
     allowed: u32,
     /// What was left over when the fraction was last rounded.
@@ -72,6 +75,8 @@ impl<E: Estimator> Congestion<E> {
             bounds: Bounds::new(1, 200),
             ceiling: None,
             exact: 20.0,
+            whole: 20,
+            fraction: 0.0,
             allowed: 20,
             rest: 0.0,
             in_flight: 0,
@@ -182,14 +187,15 @@ impl<E: Estimator> Congestion<E> {
             return;
         }
         self.exact = self.effective().clamp(limit);
-        self.allowed = Bounds::whole(self.exact);
+        self.whole = Bounds::whole(self.exact);
+        self.fraction = self.exact - f64::from(self.whole);
+        self.allowed = self.whole;
     }
 
     /// Rounds the limit for the next call: up as often as the fraction says.
     fn round(&mut self) {
-        let floor = self.exact.floor();
-        self.rest += self.exact - floor;
-        self.allowed = Bounds::whole(floor);
+        self.rest += self.fraction;
+        self.allowed = self.whole;
         if self.rest >= 1.0 {
             self.rest -= 1.0;
             self.allowed = self.allowed.saturating_add(1);

@@ -42,6 +42,11 @@ impl Calendar {
         }
     }
 
+    /// Whether there may be a date up to now.
+    pub(super) fn has_date_by(&self, now: Instant) -> bool {
+        self.next.is_none_or(|next| now >= next)
+    }
+
     /// The date that is due, if one is.
     pub(super) fn due(
         &mut self,
@@ -50,9 +55,6 @@ impl Calendar {
         anxious: Anxiety,
     ) -> Option<Date> {
         let meeting = *self.meeting.get_or_insert(now);
-        if self.next.is_some_and(|next| now < next) {
-            return None;
-        }
         let step = step(latency);
         let elapsed = now.saturating_duration_since(meeting);
         let index = u32::try_from(elapsed.as_nanos() / step.as_nanos()).unwrap_or(u32::MAX);

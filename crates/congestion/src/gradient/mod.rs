@@ -3,24 +3,25 @@
 mod baseline;
 mod calendar;
 mod climb;
+mod gloom;
+mod nepers;
 mod probe;
 mod window;
 
 use std::time::{Duration, Instant};
 
 use self::{
-    baseline::{Baseline, NEWS, News},
+    baseline::{Baseline, News},
     calendar::{Anxiety, Calendar, Date},
     climb::Climb,
+    gloom::Gloom,
+    nepers::{Nepers, nepers},
     probe::{Probe, Progress},
     window::Window,
 };
 use crate::{Bounds, Cause, Change, Estimator, Sample, dice::Dice};
 
-/// A logarithm of seconds, or of a ratio of latencies: 0.1 is ten per cent, nearly.
-type Nepers = f64;
-
-/// Finds the limit at which the server is about half as slow again as with little to do, and stays
+/// Finds the limit at which the server takes about 1.6 times as long as with little to do, and stays
 /// there.
 ///
 /// Latency tells of congestion before anything is refused. More in flight means more throughput as long
@@ -31,14 +32,13 @@ type Nepers = f64;
 /// calls tell of the present limit.
 ///
 /// ```text
-/// limit   20 ┐                                 ┌──────── a third of its latency: climb again
-///            └┐  drops: less, at once          │
-///             └┐              ╭────────╮  ╭────╯
-///              │        ╭─────╯ hold   │  │
-///              └┐  ╭────╯ climb        │  │
-///          1    └──╯                   └──╯
-///                ╰┬╯                   ╰┬─╯
-///              probe                  probe, at a date that all clients share
+/// limit  20 ─┐
+///            └─┐ drops         ╭───────────╮  ╭──────
+///              └┐        ╭─────╯ hold      │  │
+///               │   ╭────╯ climb           │  │
+///         1     └───╯                      └──╯
+///                ╰─╯                       ╰──╯
+///               probe                     probe, at a date that all clients share
 /// ```
 ///
 /// * **Windows.** A window closes with 10 calls, after 0.3 s at least, or with fewer after 2 s. Only calls
@@ -47,12 +47,14 @@ type Nepers = f64;
 /// * **Drops.** If a share `s` of a window's calls was throttled or failed, `s/2` of the limit goes
 ///   (DCTCP, RFC 8257 §3.3, with the window for the round trip): half of it at most, and hardly any of it
 ///   for one stray error. A limit that was met with a drop doesn't rise.
-/// * **Climb.** While the server is faster than tolerated, the limit rises, by less than in proportion, so
-///   that clients which climb together end with equal shares, and the more slowly the nearer it is.
+/// * **Climb.** While the server is faster than tolerated, the limit rises: the more slowly the nearer it
+///   is, and by less than in proportion, so that clients which climb together end with equal shares.
+///   Tolerated is 1.75 times the baseline; for a client with only one in flight, to which a second is a
+///   large step, 1.43 times.
 /// * **Beyond.** A client that has four in flight or more, and whose own climb has shown that latency rises
 ///   less than in proportion, climbs on to where it does: as far as twice the latency of a server with
 ///   little to do. In a queue latency rises in proportion, and it stops.
-/// * **Hold.** Then the limit stays as long as the latency does, within a sixth. It falls if the server
+/// * **Hold.** Then the limit stays as long as the latency does, within a quarter. It falls if the server
 ///   slows down, and climbs again if it becomes faster. *Why not an equilibrium?* Clients whose baselines
 ///   differ by a few per cent would drive each other apart: those with the lower one always giving way
 ///   (Arun et al., *Starvation in end-to-end congestion control*, 2022).
@@ -107,17 +109,20 @@ pub struct Gradient {
     dice: Dice,
 }
 
-/// How much slower the server may be than with little to do.
-const TOLERANCE: f64 = 1.53;
+/// How much slower the server may be than with little to do, for a client with a large limit.
+const TOLERANCE: f64 = 1.75;
+
+/// One more in flight is a large step for a client that has one: it aims that much lower.
+const GRAIN: Nepers = 0.2;
 
 /// The weight of the last window in the latency.
-const SMOOTHING: f64 = 0.5;
+const SMOOTHING: f64 = 0.7;
 
 /// The limit is at most so many times what was in flight at most (failsafe-go's `maxLimitFactor`).
 const UNUSED: f64 = 5.0;
 
 impl Gradient {
-    /// Tolerates latencies of one and a half times those of a server with little to do.
+    /// Starts with nothing known.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -169,7 +174,9 @@ impl Gradient {
         change
     }
 
-    fn probing(&mut self, mut probe: Probe, sample: &Sample, bounds: Bounds) -> Option<Change> {
+    #[cold]
+    fn probing(&mut self, sample: &Sample, bounds: Bounds) -> Option<Change> {
+        let mut probe = self.probe.take()?;
         let progress = probe.learn(sample, &mut self.dice);
         self.resume_at = Some(probe.resume_at());
         match progress {
@@ -216,6 +223,7 @@ impl Gradient {
         Change::new(f64::from(bounds.min), Cause::Probe)
     }
 
+    #[cold]
     fn close(&mut self, limit: f64, bounds: Bounds, now: Instant) -> Change {
         let window = std::mem::replace(&mut self.window, Window::after(now));
         let mut next = Change::new(limit, Cause::Room);
@@ -223,7 +231,7 @@ impl Gradient {
             if self.baseline.observe(latency) == News::Lower {
                 return self.anew(bounds);
             }
-            next = self.follow(latency, limit, &window);
+            next = self.follow(latency, limit, &window, now);
         }
         let dropped = limit * (1.0 - window.drop_share() / 2.0);
         if window.drop_share() > 0.0 && next.limit > dropped {
@@ -237,20 +245,26 @@ impl Gradient {
     }
 
     /// Follows the latency.
-    fn follow(&mut self, latest: Nepers, limit: f64, window: &Window) -> Change {
+    fn follow(&mut self, latest: Nepers, limit: f64, window: &Window, now: Instant) -> Change {
         let before = self.latency.unwrap_or(latest);
         let latency = before + SMOOTHING * (latest - before);
         self.latency = Some(latency);
         let lowest = self.lowest.map_or(latest, |lowest| lowest.min(latest));
         self.lowest = Some(lowest);
         let known = self.baseline.latency();
-        let room = self.tolerance + known.unwrap_or(lowest) - latency + self.climb.extra();
+        let target = self.tolerance + known.unwrap_or(lowest) + self.climb.extra();
+        let room = target - latency - GRAIN / limit;
         let used = f64::from(window.peak()) >= 0.8 * limit.floor();
         let used = used && known.is_some() && window.drop_share() <= 0.0;
         if self.gloom.grow(room, latency) {
             self.calendar.look_again();
         }
-        let next = self.climb.step(limit, latency, room, used);
+        let span = if used {
+            window.length(now) / latency.exp()
+        } else {
+            0.0
+        };
+        let next = self.climb.step(limit, latency, room, span);
         let cause = if next < limit {
             Cause::Slow
         } else {
@@ -268,15 +282,18 @@ impl Default for Gradient {
 
 impl Estimator for Gradient {
     fn learn(&mut self, sample: &Sample, limit: f64, bounds: Bounds) -> Option<Change> {
-        if let Some(probe) = self.probe.take() {
-            return self.probing(probe, sample, bounds);
+        if self.probe.is_some() {
+            return self.probing(sample, bounds);
         }
         if !self.window.add(sample) {
             return None;
         }
-        let (now, anxiety) = (sample.finished, self.anxiety());
-        if let Some(date) = self.calendar.due(now, self.baseline.latency(), anxiety) {
-            return Some(self.probe(&date, limit, now));
+        let now = sample.finished;
+        if self.calendar.has_date_by(now) {
+            let anxiety = self.anxiety();
+            if let Some(date) = self.calendar.due(now, self.baseline.latency(), anxiety) {
+                return Some(self.probe(&date, limit, now));
+            }
         }
         let over = self.window.is_over(now);
         over.then(|| self.close(limit, bounds, now))
@@ -299,45 +316,4 @@ impl Estimator for Gradient {
     fn seed(&mut self, seed: u64) {
         self.dice = Dice::seeded(seed);
     }
-}
-
-/// For how long, and by how much, the server has been slower than it may be.
-#[derive(Debug, Clone, Default)]
-struct Gloom {
-    /// Smoothed over windows.
-    room: Nepers,
-    /// What the latency was when the baseline was last looked at.
-    seen: Option<Nepers>,
-    doubt: bool,
-}
-
-/// The weight of the last window.
-const GLOOM: f64 = 0.4;
-
-/// Then the baseline may be wrong.
-const DOUBT: Nepers = 0.5;
-
-impl Gloom {
-    fn is_doubt(&self) -> bool {
-        self.doubt
-    }
-
-    /// Whether there is a doubt now that there wasn't, and that the last probe didn't see.
-    fn grow(&mut self, room: Nepers, latency: Nepers) -> bool {
-        self.room += GLOOM * (room - self.room);
-        let doubted = std::mem::replace(&mut self.doubt, self.room < -DOUBT);
-        let seen = self.seen.is_some_and(|seen| (seen - latency).abs() <= NEWS);
-        self.doubt && !doubted && !seen
-    }
-
-    fn lift(&mut self, latency: Option<Nepers>) {
-        *self = Self {
-            seen: latency,
-            ..Self::default()
-        };
-    }
-}
-
-fn nepers(latency: Duration) -> Nepers {
-    latency.as_secs_f64().max(1e-9).ln()
 }

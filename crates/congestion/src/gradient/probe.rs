@@ -15,25 +15,25 @@ const DRAIN: f64 = 1.2;
 const LONGEST_DRAIN: f64 = 0.8;
 
 /// Over which part of the drain the first calls after it are spread.
-const SPREAD: f64 = 0.6;
+const SPREAD: f64 = 0.3;
 
 /// The part of the limit that is in flight in a probe.
-const PART: f64 = 6.0;
+const PART: f64 = 3.0;
 
 /// How many calls a probe takes: of one that isn't sure of its baseline, of one that doubts it, of one
 /// that only looks.
 pub(super) const FIRST: f64 = 6.0;
-pub(super) const DOUBTFUL: f64 = 4.0;
+pub(super) const DOUBTFUL: f64 = 6.0;
 pub(super) const REGULAR: f64 = 3.0;
 
 /// How long the pause between two rounds is on average, in latencies. Ten clients with one call each
 /// load the server with four that way.
-const PAUSE: f64 = 1.5;
+const PAUSE: f64 = 1.0;
 const SHORT_PAUSE: f64 = 0.5;
 
 /// What is left of a limit `l` after a probe that all make: `l^EVENING`, but at least such a part.
 const EVENING: f64 = 0.9;
-const LEAST_REST: f64 = 0.7;
+const LEAST_REST: f64 = 0.5;
 
 /// A probe that gets no answers ends after so many times as long as it would take with them.
 const PATIENCE: u32 = 4;

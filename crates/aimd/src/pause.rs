@@ -51,6 +51,44 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+    const WINDOW: Duration = Duration::from_secs(10);
+
+    fn after(count: u32, rate: f64, asked: Option<u64>) -> (Duration, Duration) {
+        let mut random = Random::new(Some(1));
+        let asked = asked.map(Duration::from_secs);
+        let draws = (0..200).map(|_| pause(count, rate, WINDOW, asked, &mut random));
+        let draws: Vec<_> = draws.collect();
+        let ends = draws.iter().min().zip(draws.iter().max());
+        ends.map(|(least, most)| (*least, *most)).unwrap()
+    }
+
+    #[test]
+    fn the_first_refusal_costs_one_interval() {
+        let interval = Duration::from_millis(100);
+        assert_eq!(after(1, 10.0, None), (interval, interval));
+    }
+
+    #[test]
+    fn further_refusals_double_it_up_to_a_quarter_of_the_window() {
+        let ms = Duration::from_millis;
+        let (least, most) = after(2, 100.0, None);
+        assert!(least >= ms(300) && least < ms(320), "{least:?}");
+        assert!(most <= ms(500) && most > ms(480), "{most:?}");
+        assert_eq!(after(30, 100.0, None), (ms(2500), ms(2500)));
+        assert_eq!(after(u32::MAX, 0.1, None).1, ms(10_000));
+    }
+
+    #[test]
+    fn a_word_of_the_server_is_kept_to_and_those_who_heard_it_are_spread() {
+        let ms = Duration::from_millis;
+        for (count, asked) in [(1, 2), (2, 1), (9, 30)] {
+            let (least, most) = after(count, 10.0, Some(asked));
+            assert!(least >= ms(asked * 1000) && most < ms(asked * 1000 + 100));
+            assert!(most - least > ms(90));
+        }
+        let (_, most) = after(1, 0.01, Some(2));
+        assert!(most < ms(7000), "half a window at most: {most:?}");
+    }
 
     fn asked(count: u32, window: Duration, retry_after: Duration) -> Duration {
         pause(

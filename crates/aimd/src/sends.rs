@@ -93,3 +93,65 @@ fn per_second(tokens: u64, span: Duration) -> f64 {
     // A nanosecond at least, so that nothing divides by zero.
     tokens as f64 / span.as_secs_f64().max(1e-9)
 }
+
+#[cfg(test)]
+mod tests {
+    use tower_throttle_core::now;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_hundred_thousand_per_second_take_bounded_memory_and_are_counted() {
+        let (mut sends, start) = (Sends::new(10 * SECOND), now());
+        let gap = SECOND / 100_000;
+        for send in 0..3_000_000 {
+            sends.add(start + gap * send, 1);
+        }
+
+        let rate = sends.rate(10 * SECOND, start + gap * 3_000_000);
+
+        assert_eq!(sends.parts.len(), REMEMBERED);
+        assert!((99_600.0..=100_000.0).contains(&rate), "{rate}");
+    }
+
+    #[test]
+    fn few_sends_are_counted_exactly() {
+        let (mut sends, start) = (Sends::new(10 * SECOND), now());
+        for second in 1..=20 {
+            sends.add(start + SECOND * second, 1);
+        }
+        sends.remove(start + 15 * SECOND, 1);
+        sends.remove(start + 3 * SECOND, 1);
+
+        // After 10 s and up to 20 s, without the one at 15 s.
+        let rate = sends.rate(10 * SECOND, start + 20 * SECOND);
+
+        assert!((rate - 0.9).abs() < 1e-12, "{rate}");
+    }
+
+    #[test]
+    fn what_is_forgotten_shortens_the_time_instead_of_the_rate() {
+        let (mut sends, start) = (Sends::new(SECOND), now());
+        for send in 0..5_000 {
+            sends.add(start + SECOND * send, 1);
+        }
+
+        let rate = sends.rate(4_000 * SECOND, start + SECOND * 4_999);
+
+        assert!((rate - 1.0).abs() < 0.01, "{rate}");
+        sends.remove(start, 1);
+        assert!((sends.rate(4_000 * SECOND, start + SECOND * 4_999) - rate).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_send_that_is_dated_back_is_taken_back_where_it_was_counted() {
+        let (mut sends, start) = (Sends::new(SECOND), now());
+        sends.add(start + SECOND, 5);
+        sends.add(start, 3);
+        sends.remove(start, 3);
+
+        assert!((sends.rate(SECOND, start + SECOND) - 5.0).abs() < 1e-12);
+    }
+}

@@ -37,3 +37,31 @@ pub(crate) fn later(instant: Instant, duration: Duration) -> Instant {
         .checked_add(duration.min(LONGEST))
         .unwrap_or(instant)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_never_comes_out_too_short() {
+        for rate in [1.0 / 3.0, 3.0, 7.0, 333.3, 99_999.0] {
+            assert!(interval(rate).as_secs_f64() * rate >= 1.0 - f64::EPSILON);
+        }
+        assert_eq!(interval(100.0), Duration::from_millis(10));
+    }
+
+    #[test]
+    fn no_factor_makes_a_time_that_cannot_be_represented() {
+        for factor in [
+            0.0,
+            -1.0,
+            f64::NAN,
+            f64::INFINITY,
+            f64::MAX,
+            f64::MIN_POSITIVE,
+        ] {
+            assert!(seconds(factor) <= LONGEST);
+            assert!(!interval(factor).is_zero() && interval(factor) <= LONGEST);
+        }
+    }
+}

@@ -1,1 +1,24 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod congestion;
+mod dice;
+mod estimator;
+mod gradient;
+#[cfg(feature = "signals")]
+mod heed;
+mod layer;
+mod littles_law;
+mod news;
+mod shared;
+
+#[cfg(feature = "signals")]
+pub use self::heed::Heed;
+pub use self::{
+    congestion::{Congestion, CongestionPermit},
+    estimator::{Bounds, Cause, Change, Estimator, Sample},
+    gradient::Gradient,
+    layer::CongestionLayer,
+    littles_law::LittlesLaw,
+    shared::SharedCongestion,
+};

@@ -1,4 +1,4 @@
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 
 /// Turns the result of a call into what a limiter learns.
 ///
@@ -52,6 +52,8 @@ pub enum Outcome {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HttpOutcome;
 
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
 impl HttpOutcome {
     /// Judges a gRPC call by its trailers, or by the head of a response that has nothing else. `None`
     /// if they carry no `grpc-status`.
@@ -59,7 +61,7 @@ impl HttpOutcome {
     /// The codes: <https://grpc.io/docs/guides/status-codes/>.
     #[must_use]
     pub fn by_trailers(trailers: &HeaderMap) -> Option<Outcome> {
-        Some(match trailers.get("grpc-status")?.as_bytes() {
+        Some(match trailers.get(&GRPC_STATUS)?.as_bytes() {
             b"0" => Outcome::Succeeded,
             // RESOURCE_EXHAUSTED
             b"8" => Outcome::Throttled,

@@ -10,6 +10,10 @@ pub use tower_throttle_core::{BoxError, Rejected};
 #[doc(inline)]
 pub use tower_throttle_aimd as aimd;
 
+#[cfg(feature = "congestion")]
+#[doc(inline)]
+pub use tower_throttle_congestion as congestion;
+
 #[cfg(feature = "jitter")]
 #[doc(inline)]
 pub use tower_throttle_jitter as jitter;

@@ -1,13 +1,11 @@
-//! The adaptive law.
-
 mod cubic;
 mod epoch;
+mod setters;
 mod settings;
 
 use std::time::{Duration, Instant};
 
-use tower_throttle_core::{Invalid, Outcome};
-use tower_throttle_token_bucket::Rate;
+use tower_throttle_core::Outcome;
 
 use self::{cubic::Cubic, epoch::Epoch, settings::Settings};
 use crate::{
@@ -31,7 +29,91 @@ const HEADROOM: f64 = 1.05;
 /// The rate may not exceed the rate in use by more than this factor while that is not tried out.
 const UNUSED_GROWTH: f64 = 3.0;
 
-/// The adaptive law.
+/// Finds a client's share of what a server bears, by probing, and keeps to it.
+///
+/// Many clients may share a quota that none of them knows, and none knows of the others. All that is
+/// needed is that the server turns requests away; if it says for how long, that is used.
+///
+/// ```text
+///  rate                                                                  · probing: +20 % after K
+///   r ┤        ╱│                                                     ╱
+///     ┤       ╱ │  the delivered rate, r_max                        ╱
+///     ┤      ╱  │ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ─ ────────────── ─ ─ ─
+///     ┤    ╱    │                        ╱───    the plateau
+///     ┤ ╱       │               r_max·(1−β)
+///  r₀ ┤╱        └───────┐      │
+///     └─────────┬───────┬──────┬──────────────────┬────────────────────▶ time
+///     doubling  429     429    200                K
+///     (slow     cut, pause     reopens:
+///      start)   ╰─── epoch ────╯  cubic growth
+/// ```
+///
+/// * **Pacing.** One request per `1/r`, with a burst of 1 and a first phase drawn at random, and no
+///   other jitter: it would cost quota and earn 429s. (Even sends at a static share use a quota to 100 %
+///   without a 429; ±30 % of jitter on each makes 99 % and 1 % of it.)
+/// * **Slow start** (TCP's: RFC 5681 §3.1). From `r₀`, an eighth of `max_rate` or 0.5/s, the rate
+///   doubles every half window. It never exceeds three times the rate in use plus `r₀`, so that an idle
+///   client doesn't come back with a flood.
+/// * **Epochs** (NewReno's: RFC 6582). The first 429 to a request that was sent after the last cut begins
+///   one: `r ← r·(1 − β)`. Each further one, of a request that was sent after the cut, makes it `0.7·r`.
+///   429s to requests that were on their way cut nothing.
+/// * **The pause.** After the first 429 nobody is sent for `1/r`, after the `k`-th in a row for
+///   `max(1/r, 0.2 s)·2^(k−1)·U[¾, 1¼)`, up to a quarter of the window. If the server says for how
+///   long: exactly so long, and then `U[0, min(1/r, window/2))`, since all clients have heard the same.
+///   (The gate beside the law sees to the former.) A wait below 2 s, which is mostly made by rounding
+///   up, counts from the second refusal on, and only if the window is at least twice as long.
+/// * **The delivered rate.** The first success of a request that was sent after the epoch began ends it.
+///   `r_max` is the rate at its beginning, or what was delivered then if that was less: requests that were sent in the last
+///   `H` and not turned away. `H` is a window, or ten requests if that is longer. (AWS's adaptive mode
+///   anchors likewise.) The delivered rates of all clients add up to the quota, whatever their rates were.
+/// * **Cubic growth** (CUBIC's: RFC 9438 §4.2, with other constants):
+///   `r(t) = r_max·(1 + b·((t/K) − 1)³)`, where `b` is `β` until `K` and 0.2 after, and
+///   `K = H·clamp(0.4·n, 2, 6)·U[0.85, 1.15)`, `β = clamp(0.1·√(10/n), 0.02, 0.1)` with `n = r_max·H`,
+///   the requests of a window. Never above `1.05·max_rate`. As `K` grows with `n`, whoever has the larger share
+///   probes less often, so that only equal shares are stable. (With a constant share of 429s, any
+///   split is: Jain's index was 0.4 to 0.5 in simulations with ten clients.)
+///
+/// Beyond the plateau, too, the rate grows only as far as it is used: three times what is in use plus
+/// `r₀`, or `r_max`.
+///
+/// Failures other than throttling, and calls that are dropped in flight, are sends and nothing else:
+/// they neither cut nor end an epoch.
+///
+/// # When it does badly
+///
+/// * **A window below 2 s**: the time between a send and its answer is no longer small beside it.
+/// * **A wrong window.** With 10 s where it is 60 s, the quota of a fixed window is still used, but
+///   shared less evenly, and a server with a token bucket less evenly still (Jain 0.35 to 0.8).
+/// * **Fewer than eight requests per window and client**: chance decides on a request more or less. At
+///   two per window 3 to 10 % of the requests are turned away.
+/// * **Interactive load just below the quota.** The rate that isn't needed isn't known either: at 90 % of
+///   a quota, one in a hundred requests waits for long, behind a cut that a burst has earned.
+/// * **A limit on concurrency**, not on a rate: half of it is left unused.
+///
+/// # Cost
+///
+/// At most 24 KiB, for the sends of the last two windows at least, however many they are. While the rate
+/// doubles, or probes above the plateau, each send costs a look at this record; otherwise a few
+/// operations.
+///
+/// # Example
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_throttle_aimd::{Adaptive, Ended, Law, Sent};
+/// use tower_throttle_core::{Outcome, now};
+///
+/// let start = now();
+/// let mut law = Adaptive::new();
+/// law.begin(start);
+/// assert_eq!(law.rate(start), 0.5);
+///
+/// let sent = Sent { at: start + Duration::from_secs(1), tokens: 1 };
+/// law.sent(sent);
+/// let before = law.rate(sent.at);
+/// law.ended(Ended { sent, now: sent.at, outcome: Outcome::Throttled, retry_after: None });
+/// assert!((law.rate(sent.at) / before - 0.9).abs() < 1e-9);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Adaptive {
     settings: Settings,
@@ -53,111 +135,6 @@ pub struct Adaptive {
 enum Growth {
     Doubling,
     Cubic(Cubic),
-}
-
-/// Settings. A law that has begun must not be changed: it is to begin again.
-impl Adaptive {
-    /// Knows nothing yet: a window of 10 s, and no limits.
-    #[must_use]
-    pub fn new() -> Self {
-        let settings = Settings::default();
-        Self {
-            sends: Sends::new(settings.window),
-            settings,
-            random: Random::default(),
-            started: None,
-            growth: Growth::Doubling,
-            epoch: None,
-            last_cut: None,
-            cut: FIRST_CUT,
-            paused_until: None,
-            change: None,
-        }
-    }
-
-    /// The time in which the server counts requests. Default: 10 s.
-    ///
-    /// # Panics
-    ///
-    /// If it is zero. Use [`try_window`](Self::try_window) for values from outside.
-    #[must_use]
-    #[track_caller]
-    pub fn window(self, window: Duration) -> Self {
-        self.try_window(window).unwrap_or_else(|e| panic!("{e}"))
-    }
-
-    /// As [`window`](Self::window), for values from outside.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid`] if it is zero.
-    pub fn try_window(self, window: Duration) -> Result<Self, Invalid> {
-        let settings = self.settings.window(window)?;
-        Ok(Self {
-            sends: Sends::new(settings.window),
-            settings,
-            ..self
-        })
-    }
-
-    /// The most that the server allows to all its clients together, if that is known. Default: it
-    /// isn't.
-    ///
-    /// # Panics
-    ///
-    /// If it is below `min_rate`. Use [`try_max_rate`](Self::try_max_rate) for values from outside.
-    #[must_use]
-    #[track_caller]
-    pub fn max_rate(self, rate: Rate) -> Self {
-        self.try_max_rate(rate).unwrap_or_else(|e| panic!("{e}"))
-    }
-
-    /// As [`max_rate`](Self::max_rate), for values from outside.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid`] if it is below `min_rate`.
-    pub fn try_max_rate(self, rate: Rate) -> Result<Self, Invalid> {
-        let settings = self.settings.max_rate(rate)?;
-        Ok(Self { settings, ..self })
-    }
-
-    /// The rate never falls below this. Default: one request in ten windows.
-    ///
-    /// # Panics
-    ///
-    /// If it is above `max_rate`. Use [`try_min_rate`](Self::try_min_rate) for values from outside.
-    #[must_use]
-    #[track_caller]
-    pub fn min_rate(self, rate: Rate) -> Self {
-        self.try_min_rate(rate).unwrap_or_else(|e| panic!("{e}"))
-    }
-
-    /// As [`min_rate`](Self::min_rate), for values from outside.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid`] if it is above `max_rate`.
-    pub fn try_min_rate(self, rate: Rate) -> Result<Self, Invalid> {
-        let settings = self.settings.min_rate(rate)?;
-        Ok(Self { settings, ..self })
-    }
-
-    /// Draws the same numbers in each run. Default: the next stream of this process, by host name and
-    /// process id; see [`Generator`](tower_throttle_jitter::Generator).
-    #[must_use]
-    pub fn seed(self, seed: u64) -> Self {
-        Self {
-            random: Random::new(Some(seed)),
-            ..self
-        }
-    }
-}
-
-impl Default for Adaptive {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl Law for Adaptive {
@@ -213,12 +190,12 @@ impl Law for Adaptive {
 impl Adaptive {
     fn throttled(&mut self, ended: Ended) {
         let (sent, now) = (ended.sent, ended.now);
+        let old = self.rate(now);
         self.sends.remove(sent.at, sent.tokens);
         // It was on its way when the rate was cut: that it is refused is no news.
         if self.last_cut.is_some_and(|cut| sent.at <= cut) {
             return;
         }
-        let old = self.rate(now);
         let epoch = match self.epoch {
             Some(epoch) => epoch.refused_again(self.settings.bound(epoch.rate * NEXT_CUT)),
             None => self.congestion(old, now),

@@ -57,6 +57,15 @@ pub struct PacedLayer<L: Law, F = Everything, W = Alike, R = Fail, H = Head> {
     limiter: SharedPaced<L>,
 }
 
+/// The gate and the rate, in one line.
+type Both<L> = (Gate, Paced<L>);
+
+/// Every request waits for both.
+type Alone<L, F, W> = Single<Both<L>, F, Beside<W>>;
+
+/// What both hear.
+type Ear = Listen<(Word, Word)>;
+
 #[derive(Debug, Clone)]
 struct Recipe<L> {
     /// It hasn't begun.
@@ -100,7 +109,7 @@ impl<L: Law> PacedLayer<L> {
     pub fn classify<G>(
         self,
         classify: G,
-    ) -> LimitLayer<Single<(Gate, Paced<L>), Everything, Beside<Alike>>, Tracked<Said<G>>> {
+    ) -> LimitLayer<Alone<L, Everything, Alike>, Tracked<Said<G>>> {
         LimitLayer::new(self.limiter.shared().clone())
             .cost(Beside(Alike))
             .track(Tracked::new(Said(classify)))
@@ -126,7 +135,8 @@ impl<L: Law, F: Clone, W: Clone, R: Clone, H: Clone> PacedLayer<L, F, W, R, H> {
         Self::made(recipe, self.gate.over_cap(over_cap))
     }
 
-    /// The longest a request may wait. Zero: it passes at once or not at all.
+    /// The longest a request may wait. Default: no limit, or what a preset says; [`Duration::MAX`] is no
+    /// limit. Zero: it passes at once or not at all.
     ///
     /// A request is refused when it comes if it would wait for longer at the rate as it is, and those
     /// in line as soon as a cut or a pause makes it so. A wait of exactly this long is allowed.
@@ -237,9 +247,7 @@ impl<L: Law, H> PacedLayer<L, Everything, Alike, Fail, H> {
     /// error type. Hence a pause above the cap is waited for, and `max_wait` and `max_waiting` don't
     /// bind it.
     #[must_use]
-    pub fn backpressure(
-        self,
-    ) -> BackpressureLayer<(Gate, Paced<L>), Tracked<Listen<(Word, Word)>, H>> {
+    pub fn backpressure(self) -> BackpressureLayer<Both<L>, Tracked<Ear, H>> {
         self.layer.backpressure()
     }
 }
@@ -252,8 +260,7 @@ where
     R: Clone,
     H: Clone,
 {
-    type Service =
-        Limit<S, Single<(Gate, Paced<L>), F, Beside<W>>, Tracked<Listen<(Word, Word)>, H>, R>;
+    type Service = Limit<S, Alone<L, F, W>, Tracked<Ear, H>, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
         self.layer.layer(inner)

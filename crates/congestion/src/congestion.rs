@@ -1,0 +1,267 @@
+use std::time::{Duration, Instant};
+
+use tower_throttle_core::{Limiter, Outcome, Report, Snapshot, Wait};
+
+use crate::{Bounds, Cause, Change, Estimator, Gradient, Sample, news::News};
+
+/// Lets so many requests be in flight as the server will bear, as an [`Estimator`] finds out.
+///
+/// Most callers should use [`CongestionLayer`](crate::CongestionLayer). This is the limiter itself: a
+/// plain state machine that pairs with others, a rate beside it or a gate before it.
+///
+/// ```text
+/// limit      3           2     1           2
+/// in flight  1  2  3  3  3  2  2  1  1  2  2
+///                        └─────┴ debt: nobody is let in until so many have left
+/// ```
+///
+/// # The limit falls below what is in flight
+///
+/// Nothing in flight is disturbed. Calls that end are not replaced until there are fewer than the limit.
+///
+/// # Fractions
+///
+/// With a limit of 2.25, every fourth call that ends leaves room for a third one: the mean in flight is
+/// what the limit says, within the whole numbers on both sides. So ten clients can share twelve places.
+/// What may be in flight at a moment is always a whole number, [`limit`](Self::limit).
+#[derive(Debug, Clone)]
+pub struct Congestion<E = Gradient> {
+    estimator: E,
+    bounds: Bounds,
+    /// What the server declared.
+    ceiling: Option<u32>,
+    exact: f64,
+    /// The limit without its fraction, and the fraction.
+    whole: u32,
+    fraction: f64,
+    /// How many may be in flight now.
+    allowed: u32,
+    /// What was left over when the fraction was last rounded.
+    rest: f64,
+    in_flight: u32,
+    /// The latest instant that a call was over.
+    latest: Option<Instant>,
+    last_cause: Option<Cause>,
+    news: News,
+}
+
+/// A request in flight.
+#[derive(Debug)]
+pub struct CongestionPermit {
+    started: Instant,
+    in_flight: u32,
+}
+
+impl Congestion {
+    /// Finds the limit by [`Gradient`]; starts at 20, and stays within 1 and 200.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with(Gradient::new())
+    }
+}
+
+impl Default for Congestion {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<E: Estimator> Congestion<E> {
+    /// Finds the limit by `estimator`; starts at 20, and stays within 1 and 200.
+    #[must_use]
+    pub fn with(estimator: E) -> Self {
+        Self {
+            estimator,
+            bounds: Bounds::new(1, 200),
+            ceiling: None,
+            exact: 20.0,
+            whole: 20,
+            fraction: 0.0,
+            allowed: 20,
+            rest: 0.0,
+            in_flight: 0,
+            latest: None,
+            last_cause: None,
+            news: News::default(),
+        }
+    }
+
+    /// The limit at the start. Default: 20, or the bound that is nearest.
+    #[must_use]
+    pub fn start(mut self, limit: u32) -> Self {
+        self.put(f64::from(limit));
+        self
+    }
+
+    /// The lowest limit. Default: 1. Zero counts as 1: a limit of 0 would never learn that it is wrong.
+    #[must_use]
+    pub fn min_limit(mut self, min: u32) -> Self {
+        self.bounds = Bounds::new(min, self.bounds.max);
+        self.put(self.exact);
+        self
+    }
+
+    /// The highest limit. Default: 200.
+    #[must_use]
+    pub fn max_limit(mut self, max: u32) -> Self {
+        self.bounds = Bounds::new(self.bounds.min.min(max), max);
+        self.put(self.exact);
+        self
+    }
+
+    /// Draws the same numbers in each run. Default: the next stream of this process, by host name and
+    /// process id; see [`Generator`](tower_throttle_jitter::Generator).
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.estimator.seed(seed);
+        self
+    }
+
+    /// How many may be in flight now.
+    #[must_use]
+    pub fn limit(&self) -> u32 {
+        self.allowed
+    }
+
+    /// The limit with its fraction.
+    #[must_use]
+    pub fn exact_limit(&self) -> f64 {
+        self.exact
+    }
+
+    /// How many are in flight. More than the limit, if that fell.
+    #[must_use]
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// The latency of the server while it has little to do, as far as is known.
+    #[must_use]
+    pub fn baseline(&self) -> Option<Duration> {
+        self.estimator.baseline()
+    }
+
+    /// Why the limit was last changed; `None` if it is what it was at the start.
+    #[must_use]
+    pub fn last_cause(&self) -> Option<Cause> {
+        self.last_cause
+    }
+
+    /// Sets the limit. The estimator goes on from there.
+    pub fn set_limit(&mut self, limit: u32) {
+        self.change(Change::new(f64::from(limit), Cause::Set));
+    }
+
+    /// What the server says is the most; `None` if it says nothing any more. The limit stays at or below
+    /// it, and may be 0 only in so far as it is 1: somebody has to ask whether it still holds.
+    pub fn set_ceiling(&mut self, ceiling: Option<u32>) {
+        self.ceiling = ceiling;
+        self.change(Change::new(self.exact, Cause::Declared));
+    }
+
+    /// The estimator.
+    #[must_use]
+    pub const fn estimator(&self) -> &E {
+        &self.estimator
+    }
+
+    fn effective(&self) -> Bounds {
+        let Some(ceiling) = self.ceiling else {
+            return self.bounds;
+        };
+        let max = ceiling.clamp(1, self.bounds.max);
+        Bounds::new(self.bounds.min.min(max), max)
+    }
+
+    fn change(&mut self, change: Change) {
+        let before = self.exact;
+        self.put(change.limit);
+        if differs(self.exact, before) {
+            self.last_cause = Some(change.cause);
+            self.news.changed(before, self.exact, change.cause);
+        }
+    }
+
+    fn put(&mut self, limit: f64) {
+        if limit.is_nan() {
+            return;
+        }
+        self.exact = self.effective().clamp(limit);
+        self.whole = Bounds::whole(self.exact);
+        self.fraction = self.exact - f64::from(self.whole);
+        self.allowed = self.whole;
+    }
+
+    /// Rounds the limit for the next call: up as often as the fraction says.
+    fn round(&mut self) {
+        self.rest += self.fraction;
+        self.allowed = self.whole;
+        if self.rest >= 1.0 {
+            self.rest -= 1.0;
+            self.allowed = self.allowed.saturating_add(1);
+        }
+    }
+
+    fn learn(
+        &mut self,
+        permit: &CongestionPermit,
+        outcome: Outcome,
+        now: Instant,
+    ) -> Option<Change> {
+        let sample = Sample::new(permit.started, now, permit.in_flight, outcome);
+        self.estimator.learn(&sample, self.exact, self.effective())
+    }
+}
+
+impl<E: Estimator> Limiter for Congestion<E> {
+    type Cost = ();
+    type Permit = CongestionPermit;
+    type Feedback = Outcome;
+
+    fn check(&self, _cost: &(), now: Instant) -> Wait {
+        if self.in_flight >= self.allowed {
+            return Wait::Changed;
+        }
+        let resume_at = self.estimator.resume_at();
+        resume_at.map_or(Wait::Now, |at| Wait::until(at, now))
+    }
+
+    fn take(&mut self, _cost: (), at: Instant) -> CongestionPermit {
+        self.in_flight = self.in_flight.saturating_add(1);
+        CongestionPermit {
+            // A grant may be dated back; it can't have been sent before there was room for it.
+            started: self.latest.map_or(at, |latest| latest.max(at)),
+            in_flight: self.in_flight,
+        }
+    }
+
+    fn cancel(&mut self, permit: CongestionPermit, now: Instant) {
+        self.complete(permit, None, now);
+    }
+
+    fn complete(&mut self, permit: CongestionPermit, outcome: Option<Outcome>, now: Instant) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.latest = Some(now);
+        let change = match outcome {
+            Some(Outcome::Ignored) | None => self.estimator.skip(now, self.exact),
+            Some(outcome) => self.learn(&permit, outcome, now),
+        };
+        if let Some(change) = change {
+            self.change(change);
+        }
+        self.round();
+    }
+
+    fn describe(&self, snapshot: &mut Snapshot, _now: Instant) {
+        snapshot.limit = Some(self.allowed);
+        snapshot.in_flight = Some(self.in_flight);
+    }
+
+    fn report(&mut self) -> Option<Report> {
+        self.news.take()
+    }
+}
+
+fn differs(a: f64, b: f64) -> bool {
+    a.total_cmp(&b).is_ne()
+}

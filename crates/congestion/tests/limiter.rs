@@ -1,0 +1,303 @@
+//! What the limiter promises, whatever the estimator says.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "time has to begin somewhere; nothing here waits for it"
+)]
+
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use tower_throttle_congestion::{
+    Bounds, Cause, Change, Congestion, CongestionPermit, Estimator, Gradient, LittlesLaw, Sample,
+};
+use tower_throttle_core::{Limiter, Outcome, Wait};
+
+/// Says what it is told to say.
+#[derive(Debug, Clone, Default)]
+struct Says(Option<f64>);
+
+impl Estimator for Says {
+    fn learn(&mut self, sample: &Sample, _limit: f64, _bounds: Bounds) -> Option<Change> {
+        // As many as milliseconds have passed.
+        let told = sample.latency().as_secs_f64() * 1000.0;
+        Some(Change::new(self.0.unwrap_or(told), Cause::Set))
+    }
+}
+
+fn passes<E: Estimator>(limiter: &Congestion<E>, now: Instant) -> bool {
+    limiter.check(&(), now) == Wait::Now
+}
+
+fn fill<E: Estimator>(limiter: &mut Congestion<E>, now: Instant) -> Vec<CongestionPermit> {
+    let mut permits = Vec::new();
+    while passes(limiter, now) {
+        permits.push(limiter.take((), now));
+    }
+    permits
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+#[test]
+fn as_many_pass_as_the_limit_says() {
+    let now = Instant::now();
+    let mut limiter = Congestion::with(Says::default()).start(3);
+
+    assert_eq!(fill(&mut limiter, now).len(), 3);
+    assert_eq!(limiter.check(&(), now), Wait::Changed);
+}
+
+#[test]
+fn a_limit_below_what_is_in_flight_is_owed_and_recovers_exactly() {
+    let now = Instant::now();
+    let mut limiter = Congestion::with(Says::default()).start(5);
+    let mut permits = fill(&mut limiter, now);
+
+    limiter.set_limit(2);
+    for in_flight in [4, 3, 2] {
+        limiter.complete(permits.pop().unwrap(), None, now);
+        assert_eq!(limiter.in_flight(), in_flight);
+        assert!(!passes(&limiter, now));
+    }
+    limiter.complete(permits.pop().unwrap(), None, now);
+    assert_eq!(fill(&mut limiter, now).len(), 1);
+}
+
+#[test]
+fn a_cancelled_call_gives_its_place_back_and_says_nothing() {
+    let now = Instant::now();
+    let mut limiter = Congestion::with(Says(Some(1.0))).start(2);
+    let mut permits = fill(&mut limiter, now);
+
+    limiter.complete(permits.pop().unwrap(), None, now + ms(5));
+    limiter.cancel(permits.pop().unwrap(), now + ms(5));
+
+    assert_eq!((limiter.in_flight(), limiter.limit()), (0, 2));
+    assert_eq!(limiter.last_cause(), None);
+}
+
+#[test]
+fn a_call_that_says_nothing_about_load_is_no_sample() {
+    let now = Instant::now();
+    let mut limiter = Congestion::with(Says(Some(1.0))).start(2);
+    let permit = limiter.take((), now);
+
+    limiter.complete(permit, Some(Outcome::Ignored), now + ms(5));
+
+    assert_eq!((limiter.in_flight(), limiter.limit()), (0, 2));
+}
+
+/// The original's growth probability of 0.0 was taken for the default, 0.3.
+#[test]
+fn a_growth_probability_of_zero_is_zero() {
+    let law = LittlesLaw::new().growth_probability(0.0);
+
+    assert_eq!(law.step(0.5, 4, Bounds::new(1, 8), 0.0), 4);
+}
+
+#[test]
+fn a_fraction_is_the_share_of_calls_that_leave_room_for_one_more() {
+    let mut now = Instant::now();
+    let mut limiter = Congestion::with(Says(Some(2.25))).start(2);
+    let mut permits = fill(&mut limiter, now);
+    let mut thirds = 0;
+    for _ in 0..400 {
+        now += ms(10);
+        limiter.complete(permits.remove(0), Some(Outcome::Succeeded), now);
+        thirds += u32::from(limiter.limit() == 3);
+        permits.extend(fill(&mut limiter, now));
+        assert!(limiter.in_flight() <= 3);
+    }
+    assert_eq!(thirds, 100);
+}
+
+#[test]
+fn latency_counts_from_when_there_was_room() {
+    let now = Instant::now();
+    let mut limiter = Congestion::with(Says::default()).start(1);
+    let first = limiter.take((), now);
+    limiter.complete(first, Some(Outcome::Succeeded), now + ms(50));
+    limiter.set_limit(1);
+
+    // The adapter may date a grant back by 10 ms.
+    let second = limiter.take((), now + ms(40));
+    limiter.complete(second, Some(Outcome::Succeeded), now + ms(53));
+
+    assert_eq!(limiter.limit(), 3, "3 ms");
+}
+
+#[test]
+fn a_declared_concurrency_is_a_ceiling() {
+    let now = Instant::now();
+    let mut limiter = Congestion::with(Says(Some(50.0))).start(20);
+
+    limiter.set_ceiling(Some(4));
+    assert_eq!(
+        (limiter.limit(), limiter.last_cause()),
+        (4, Some(Cause::Declared))
+    );
+
+    let permit = limiter.take((), now);
+    limiter.complete(permit, Some(Outcome::Succeeded), now);
+    assert_eq!(limiter.limit(), 4);
+
+    limiter.set_ceiling(None);
+    let permit = limiter.take((), now);
+    limiter.complete(permit, Some(Outcome::Succeeded), now);
+    assert_eq!(limiter.limit(), 50);
+}
+
+#[test]
+fn a_declared_concurrency_of_zero_lets_one_through_to_ask() {
+    let mut limiter = Congestion::new();
+
+    limiter.set_ceiling(Some(0));
+
+    assert_eq!(limiter.limit(), 1);
+}
+
+/// tower-resilience accepts a minimum of 0, and never lets anybody through again.
+#[test]
+fn a_minimum_of_zero_does_not_wedge() {
+    let now = Instant::now();
+    let mut limiter = Congestion::with(Says(Some(0.0))).min_limit(0);
+    let permit = limiter.take((), now);
+
+    limiter.complete(permit, Some(Outcome::Throttled), now);
+
+    assert_eq!(limiter.limit(), 1);
+    assert!(passes(&limiter, now));
+}
+
+#[test]
+fn a_limit_that_is_no_number_changes_nothing() {
+    let now = Instant::now();
+    let mut limiter = Congestion::with(Says(Some(f64::NAN))).start(7);
+    let permit = limiter.take((), now);
+
+    limiter.complete(permit, Some(Outcome::Succeeded), now);
+
+    assert_eq!(limiter.limit(), 7);
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    Take,
+    Complete(usize, Outcome),
+    GiveUp(usize),
+    Cancel(usize),
+    Set(u32),
+    Ceiling(Option<u32>),
+    Forward(u64),
+    Back(u64),
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        Just(Outcome::Succeeded),
+        Just(Outcome::Throttled),
+        Just(Outcome::Failed),
+        Just(Outcome::Ignored)
+    ]
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        6 => Just(Op::Take),
+        6 => (any::<usize>(), outcome()).prop_map(|(which, outcome)| Op::Complete(which, outcome)),
+        1 => any::<usize>().prop_map(Op::GiveUp),
+        1 => any::<usize>().prop_map(Op::Cancel),
+        1 => any::<u32>().prop_map(Op::Set),
+        1 => prop::option::of(0..300_u32).prop_map(Op::Ceiling),
+        4 => prop_oneof![0..3_000_000_000_u64, 0..u64::MAX].prop_map(Op::Forward),
+        1 => (0..3_000_000_000_u64).prop_map(Op::Back),
+    ]
+}
+
+/// In flight is at most the limit when somebody is let in; permits don't get lost; the limit stays
+/// within its bounds; nothing panics.
+fn holds<E: Estimator>(mut limiter: Congestion<E>, bounds: Bounds, ops: Vec<Op>) {
+    let mut now = Instant::now() + Duration::from_secs(1000);
+    let mut permits = Vec::new();
+    for op in ops {
+        match op {
+            Op::Take if passes(&limiter, now) => {
+                permits.push(limiter.take((), now));
+                assert!(limiter.in_flight() <= limiter.limit());
+            }
+            Op::Complete(which, outcome) if !permits.is_empty() => {
+                let permit = permits.swap_remove(which % permits.len());
+                limiter.complete(permit, Some(outcome), now);
+            }
+            Op::GiveUp(which) if !permits.is_empty() => {
+                limiter.complete(permits.swap_remove(which % permits.len()), None, now);
+            }
+            Op::Cancel(which) if !permits.is_empty() => {
+                limiter.cancel(permits.swap_remove(which % permits.len()), now);
+            }
+            Op::Set(limit) => limiter.set_limit(limit),
+            Op::Ceiling(ceiling) => limiter.set_ceiling(ceiling),
+            Op::Forward(nanos) => {
+                now = now.checked_add(Duration::from_nanos(nanos)).unwrap_or(now);
+            }
+            Op::Back(nanos) => {
+                now = now.checked_sub(Duration::from_nanos(nanos)).unwrap_or(now);
+            }
+            _ => {}
+        }
+        assert_eq!(limiter.in_flight() as usize, permits.len());
+        assert!((1..=bounds.max).contains(&limiter.limit()));
+        assert!(limiter.limit() >= bounds.min || limiter.limit() == 1 || bounds.min > 1);
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_books_balance_for_any_stream_of_samples(
+        ops in prop::collection::vec(op(), 0..400),
+        min in 0..30_u32,
+        max in 1..300_u32,
+    ) {
+        let bounds = Bounds::new(min.min(max), max);
+        holds(Congestion::new().min_limit(min.min(max)).max_limit(max), bounds, ops.clone());
+        holds(Congestion::with(LittlesLaw::new()).max_limit(max), Bounds::new(1, max), ops.clone());
+        holds(Congestion::with(LittlesLaw::as_published()), Bounds::new(1, 200), ops);
+    }
+
+    /// What passes at an instant passes later, if nothing happens in between.
+    #[test]
+    fn who_may_pass_may_pass_later(
+        ops in prop::collection::vec((any::<bool>(), outcome(), 0..2_000_u64), 0..200),
+        later in 0..100_000_u64,
+    ) {
+        let mut now = Instant::now();
+        let mut limiter = Congestion::new().seed(1);
+        let mut permits = Vec::new();
+        for (take, outcome, millis) in ops {
+            now += ms(millis);
+            if take && passes(&limiter, now) {
+                permits.push(limiter.take((), now));
+            } else if let Some(permit) = permits.pop() {
+                limiter.complete(permit, Some(outcome), now);
+            }
+            match limiter.check(&(), now) {
+                Wait::Now => prop_assert!(passes(&limiter, now + ms(later))),
+                Wait::Until(at) => prop_assert!(passes(&limiter, at + ms(later))),
+                _ => prop_assert!(limiter.in_flight() >= limiter.limit()),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_default_starts_at_twenty_within_one_and_two_hundred() {
+    let mut limiter = Congestion::new();
+    assert_eq!(limiter.limit(), 20);
+    limiter.set_limit(u32::MAX);
+    assert_eq!(limiter.limit(), 200);
+    limiter.set_limit(0);
+    assert_eq!(limiter.limit(), 1);
+    assert_eq!(Congestion::with(Gradient::new()).start(500).limit(), 200);
+}

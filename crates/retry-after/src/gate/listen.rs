@@ -141,9 +141,10 @@ where
         match verdict {
             Verdict::Known(outcome) => Verdict::Known(word(outcome).into()),
             Verdict::Later(_) => match word(Outcome::Succeeded) {
-                Word { pause: None, .. } => {
-                    Verdict::Later(|trailers| Some(hear(trailers?)?.into()))
-                }
+                Word { pause: None, .. } => Verdict::Later(|trailers| {
+                    let let_in = Some(Word::silent(Outcome::Succeeded));
+                    Some(trailers.map_or(let_in, hear)?.into())
+                }),
                 word => Verdict::Known(word.into()),
             },
         }

@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod adaptive;
+mod bounds;
 mod classic;
 mod law;
 mod layer;

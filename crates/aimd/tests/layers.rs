@@ -129,14 +129,14 @@ async fn nothing_is_lost_when_refused_requests_go_back_to_the_line() {
 async fn a_retry_after_is_obeyed_once() {
     for seed in 0..20 {
         let layer = AdaptiveLayer::new()
-            .max_rate(Rate::per_second(80))
+            .max_rate(Rate::per_second(90))
             .seed(seed);
         ask(&layer, 429, Some(5)).await.unwrap();
 
         let heard = now();
         ask(&layer, 200, None).await.unwrap();
 
-        // An eighth of 80/s, and cut by a tenth: 9/s.
+        // A ninth of 90/s, and cut by a tenth: 9/s.
         let most = SECOND / 9 + Duration::from_millis(2);
         let waited = since(heard);
         assert!(

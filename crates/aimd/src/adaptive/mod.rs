@@ -51,7 +51,7 @@ const UNUSED_GROWTH: f64 = 3.0;
 /// * **Pacing.** One request per `1/r`, with a burst of 1 and a first phase drawn at random, and no
 ///   other jitter: it would cost quota and earn 429s. (Even sends at a static share use a quota to 100 %
 ///   without a 429; ±30 % of jitter on each makes 99 % and 1 % of it.)
-/// * **Slow start** (TCP's: RFC 5681 §3.1). From `r₀`, an eighth of `max_rate` or 0.5/s, the rate
+/// * **Slow start** (TCP's: RFC 5681 §3.1). From `r₀`, a ninth of `max_rate` or 0.5/s, the rate
 ///   doubles every half window. It never exceeds three times the rate in use plus `r₀`, so that an idle
 ///   client doesn't come back with a flood.
 /// * **Epochs** (NewReno's: RFC 6582). The first 429 to a request that was sent after the last cut begins

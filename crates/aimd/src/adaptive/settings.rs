@@ -4,7 +4,7 @@ use tower_throttle_core::Invalid;
 use tower_throttle_token_bucket::Rate;
 
 use super::HEADROOM;
-use crate::time::{FASTEST, LONGEST};
+use crate::{bounds, time::FASTEST};
 
 /// The start, as a share of `max_rate`. Less of it means fewer refusals where many clients start at
 /// once (ten of them, over five windows: 12.4 % of all attempts at 1/8, 10.9 % at 1/9, 4.5 % at 1/16), and
@@ -39,37 +39,18 @@ impl Default for Settings {
 
 impl Settings {
     pub(super) fn window(self, window: Duration) -> Result<Self, Invalid> {
-        if window.is_zero() {
-            let rule = "longer than zero";
-            return Err(Invalid::new("window", format_args!("{window:?}"), rule));
-        }
-        let window = window.min(LONGEST);
+        let window = bounds::window(window)?;
         Ok(Self { window, ..self })
     }
 
     pub(super) fn max_rate(self, rate: Rate) -> Result<Self, Invalid> {
-        let max_rate = Some(rate);
-        let checked = Self { max_rate, ..self };
-        let refused = || Invalid::new("max_rate", rate, "at least min_rate");
-        checked
-            .is_consistent()
-            .then_some(checked)
-            .ok_or_else(refused)
+        let max_rate = Some(bounds::max_rate(rate, self.min_rate)?);
+        Ok(Self { max_rate, ..self })
     }
 
     pub(super) fn min_rate(self, rate: Rate) -> Result<Self, Invalid> {
-        let min_rate = Some(rate);
-        let checked = Self { min_rate, ..self };
-        let refused = || Invalid::new("min_rate", rate, "at most max_rate");
-        checked
-            .is_consistent()
-            .then_some(checked)
-            .ok_or_else(refused)
-    }
-
-    fn is_consistent(&self) -> bool {
-        let rates = self.min_rate.zip(self.max_rate);
-        rates.is_none_or(|(min, max)| min.as_per_second_f64() <= max.as_per_second_f64())
+        let min_rate = Some(bounds::min_rate(rate, self.max_rate)?);
+        Ok(Self { min_rate, ..self })
     }
 
     pub(super) fn start_rate(&self) -> f64 {

@@ -228,6 +228,38 @@ fn the_rate_comes_back_along_a_cubic_to_what_was_delivered_and_beyond() {
     assert!((at(60) - 1.0).abs() < 1e-9, "{}", at(60));
 }
 
+// Ten clients that had used up a window in a third of it began the next at three times the rate that
+// it bears; on a server that said when the window was over, they were unequal for an hour.
+#[test]
+fn what_a_rush_gets_out_of_a_window_counts_for_the_whole_window() {
+    let start = now();
+    let mut law = Adaptive::new().window(MINUTE).seed(1);
+    law.begin(start);
+    let at = |second: u32| start + MINUTE / 60 * second;
+    let mut end = |sent: u32, outcome, retry_after| {
+        let (at, now) = (at(sent), at(sent) + MINUTE / 600);
+        let sent = Sent { at, tokens: 1 };
+        law.sent(sent);
+        law.ended(Ended {
+            sent,
+            now,
+            outcome,
+            retry_after,
+        });
+        law.rate(now)
+    };
+    // One per second, until the window is used up after twenty of them.
+    for second in 1..=20 {
+        end(second, Outcome::Succeeded, None);
+    }
+    end(21, Outcome::Throttled, Some(MINUTE * 2 / 3));
+
+    let rate = end(61, Outcome::Succeeded, None);
+
+    let borne = 20.0 / 61.0;
+    assert!((0.9 * borne..=borne).contains(&rate), "{rate}");
+}
+
 #[test]
 fn a_window_of_its_own_is_the_time_in_which_a_classic_limit_recovers() {
     let start = now();

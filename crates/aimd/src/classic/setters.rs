@@ -7,7 +7,7 @@ use super::{
     Aimd,
     settings::{Preset, Settings, Steps, share},
 };
-use crate::random::Random;
+use crate::{WindowedLaw, random::Random};
 
 impl Aimd {
     /// The same as [`balanced`](Self::balanced).
@@ -201,5 +201,19 @@ impl Aimd {
     ) -> Result<Self, Invalid> {
         change(&mut self.settings)?;
         Ok(self)
+    }
+}
+
+impl WindowedLaw for Aimd {
+    fn with_window(self, window: Duration) -> Result<Self, Invalid> {
+        self.try_window(window)
+    }
+
+    fn with_min_rate(self, rate: Rate) -> Result<Self, Invalid> {
+        self.try_min_rate(rate)
+    }
+
+    fn with_seed(self, seed: u64) -> Self {
+        self.seed(seed)
     }
 }

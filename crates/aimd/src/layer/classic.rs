@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use tower_throttle_core::{
     Fail, Invalid,
     hold::Head,
@@ -107,57 +105,9 @@ impl<F: Clone, W: Clone, R: Clone, H: Clone> PacedLayer<Aimd, F, W, R, H> {
         self.try_relawed(|law| law.try_floor(floor))
     }
 
-    /// The rate never falls below this either: see [`Aimd::min_rate`]. Default: the
-    /// [`floor`](Self::floor) alone.
-    ///
-    /// # Panics
-    ///
-    /// If it is above `max_rate`. Use [`try_min_rate`](Self::try_min_rate) for values from outside.
-    #[must_use]
-    #[track_caller]
-    pub fn min_rate(self, rate: Rate) -> Self {
-        self.relawed(|law| law.min_rate(rate))
-    }
-
-    /// As [`min_rate`](Self::min_rate), for values from outside.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid`] if it is above `max_rate`.
-    pub fn try_min_rate(self, rate: Rate) -> Result<Self, Invalid> {
-        self.try_relawed(|law| law.try_min_rate(rate))
-    }
-
-    /// The time in which the server counts requests: see [`Aimd::window`]. Default: the period of
-    /// `max_rate`.
-    ///
-    /// # Panics
-    ///
-    /// If it is zero. Use [`try_window`](Self::try_window) for values from outside.
-    #[must_use]
-    #[track_caller]
-    pub fn window(self, window: Duration) -> Self {
-        self.relawed(|law| law.window(window))
-    }
-
-    /// As [`window`](Self::window), for values from outside.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid`] if it is zero.
-    pub fn try_window(self, window: Duration) -> Result<Self, Invalid> {
-        self.try_relawed(|law| law.try_window(window))
-    }
-
     /// Steps down for each 429 and up for each success: see [`Aimd::per_response`].
     #[must_use]
     pub fn per_response(self) -> Self {
         self.relawed(Aimd::per_response)
-    }
-
-    /// Draws the same numbers in each run: see [`Aimd::seed`].
-    #[must_use]
-    pub fn seed(self, seed: u64) -> Self {
-        self.relawed(|law| law.seed(seed))
     }
 }

@@ -7,6 +7,7 @@ use tower_throttle_aimd::{
     Adaptive, AdaptiveLayer, Aimd, AimdLayer, Cause, Change, Ended, Paced, PacedPermit, Said, Sent,
     SharedPaced,
 };
+use tower_throttle_congestion::{Congestion, CongestionLayer, SharedCongestion};
 use tower_throttle_core::{
     Backpressure, Limit, Rejected, Shared, future::ResponseFuture, select::Single, track::Untracked,
 };
@@ -44,6 +45,9 @@ fn layers_services_and_handles_can_go_anywhere() {
     usable_anywhere::<TokenBucketLayer>();
     usable_anywhere::<SlidingWindowLayer>();
     usable_anywhere::<Service>();
+    usable_anywhere::<CongestionLayer>();
+    usable_anywhere::<Congestion>();
+    usable_anywhere::<SharedCongestion>();
     usable_anywhere::<Limit<Inner, Single<TokenBucket>, Untracked, tower_throttle_core::Fail>>();
     usable_anywhere::<Backpressure<Inner, TokenBucket>>();
     usable_anywhere::<Shared<TokenBucket>>();

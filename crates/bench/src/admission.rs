@@ -20,6 +20,12 @@ pub(crate) const PLENTY: u32 = 1_000_000_000;
 
 const CLOCK: &str = "Instant::now";
 
+/// Nanoseconds that it takes to read the clock.
+pub(crate) fn clock(effort: &Effort) -> f64 {
+    let mut clock = [Subject::repeated(CLOCK, Instant::now)];
+    median(interleave(&mut clock, effort.rounds, effort.batch).concat())
+}
+
 pub(crate) fn rows(effort: &Effort) -> Vec<Row> {
     let mut subjects = peers();
     subjects.extend(ours::admission());

@@ -45,6 +45,8 @@ pub(crate) enum Group {
     Admission,
     /// A call through a tower service, while there are tokens.
     Call,
+    /// A call through a service that limits what is in flight, far below its limit.
+    Concurrency,
     /// The waiting path: rate, CPU per grant, order, allocations per grant.
     Wait,
     /// What a waiter occupies.
@@ -58,6 +60,7 @@ impl Group {
         match self {
             Self::Admission => "admission",
             Self::Call => "call",
+            Self::Concurrency => "concurrency",
             Self::Wait => "wait",
             Self::Memory => "memory",
             Self::Cancel => "cancel",
@@ -68,7 +71,7 @@ impl Group {
     pub(crate) fn unit(self) -> &'static str {
         match self {
             Self::Admission => "ns and allocations for each admission",
-            Self::Call => "ns over no layer and allocations, for each call",
+            Self::Call | Self::Concurrency => "ns over no layer and allocations, for each call",
             Self::Wait => "CPU ns and allocations for each grant",
             Self::Memory => "live bytes, and allocations made, for each waiter",
             Self::Cancel => "ns for each waiter that gives up",

@@ -51,6 +51,7 @@ fn measure_group(group: Group, effort: &Effort) -> Vec<Row> {
     match group {
         Group::Admission => admission::rows(effort),
         Group::Call => call::rows(effort),
+        Group::Concurrency => call::concurrency(effort),
         Group::Wait => wait::pace::rows(effort),
         Group::Memory => wait::memory::rows(effort),
         Group::Cancel => wait::cancel::rows(effort),

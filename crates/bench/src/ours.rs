@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::Request;
 use tower::{Layer, Service};
+use tower_throttle_congestion::CongestionLayer;
 use tower_throttle_core::{Limiter, Wait};
 use tower_throttle_token_bucket::{Rate, SharedBucket, TokenBucket, TokenBucketLayer};
 
@@ -60,6 +62,15 @@ where
     R: Send + 'static,
 {
     let layer = || TokenBucketLayer::new(Rate::per_second(PLENTY)).burst(PLENTY);
+    vec![
+        drive.subject(FUTURE, layer().layer(Echo), request),
+        drive.subject(BACKPRESSURE, layer().backpressure().layer(Echo), request),
+    ]
+}
+
+/// Both forms of the layer that limits what is in flight, as it starts.
+pub(crate) fn concurrency(drive: &impl Drive, request: fn() -> Request<()>) -> Vec<Subject> {
+    let layer = CongestionLayer::new;
     vec![
         drive.subject(FUTURE, layer().layer(Echo), request),
         drive.subject(BACKPRESSURE, layer().backpressure().layer(Echo), request),

@@ -31,6 +31,9 @@ pub struct Congestion<E = Gradient> {
     /// What the server declared.
     ceiling: Option<u32>,
     exact: f64,
+    /// The limit without its fraction, and the fraction.
+    whole: u32,
+    fraction: f64,
     /// How many may be in flight now.
     allowed: u32,
     /// What was left over when the fraction was last rounded.
@@ -72,6 +75,8 @@ impl<E: Estimator> Congestion<E> {
             bounds: Bounds::new(1, 200),
             ceiling: None,
             exact: 20.0,
+            whole: 20,
+            fraction: 0.0,
             allowed: 20,
             rest: 0.0,
             in_flight: 0,
@@ -182,26 +187,29 @@ impl<E: Estimator> Congestion<E> {
             return;
         }
         self.exact = self.effective().clamp(limit);
-        self.allowed = Bounds::whole(self.exact);
+        self.whole = Bounds::whole(self.exact);
+        self.fraction = self.exact - f64::from(self.whole);
+        self.allowed = self.whole;
     }
 
     /// Rounds the limit for the next call: up as often as the fraction says.
     fn round(&mut self) {
-        let floor = self.exact.floor();
-        self.rest += self.exact - floor;
-        self.allowed = Bounds::whole(floor);
+        self.rest += self.fraction;
+        self.allowed = self.whole;
         if self.rest >= 1.0 {
             self.rest -= 1.0;
             self.allowed = self.allowed.saturating_add(1);
         }
     }
 
-    fn learn(&mut self, permit: &CongestionPermit, outcome: Outcome, now: Instant) {
+    fn learn(
+        &mut self,
+        permit: &CongestionPermit,
+        outcome: Outcome,
+        now: Instant,
+    ) -> Option<Change> {
         let sample = Sample::new(permit.started, now, permit.in_flight, outcome);
-        let bounds = self.effective();
-        if let Some(change) = self.estimator.learn(&sample, self.exact, bounds) {
-            self.change(change);
-        }
+        self.estimator.learn(&sample, self.exact, self.effective())
     }
 }
 
@@ -234,8 +242,12 @@ impl<E: Estimator> Limiter for Congestion<E> {
     fn complete(&mut self, permit: CongestionPermit, outcome: Option<Outcome>, now: Instant) {
         self.in_flight = self.in_flight.saturating_sub(1);
         self.latest = Some(now);
-        if let Some(outcome) = outcome.filter(|outcome| *outcome != Outcome::Ignored) {
-            self.learn(&permit, outcome, now);
+        let change = match outcome {
+            Some(Outcome::Ignored) | None => self.estimator.skip(now, self.exact),
+            Some(outcome) => self.learn(&permit, outcome, now),
+        };
+        if let Some(change) = change {
+            self.change(change);
         }
         self.round();
     }

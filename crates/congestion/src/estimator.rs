@@ -34,12 +34,18 @@ use tower_throttle_core::Outcome;
 pub trait Estimator: fmt::Debug + Send + 'static {
     /// Learns from a call that is over; returns the limit from now on, if that is another one.
     ///
-    /// Calls that say nothing about load are not told of: those that were
+    /// Calls that say nothing about load are [skipped](Self::skip): those that were
     /// [ignored](Outcome::Ignored), and those that were dropped in flight. Whatever is returned is
     /// brought within the bounds; a limit that is no number changes nothing.
     ///
     /// Time may stand still or go backwards from one sample to the next. Nothing may panic on that.
     fn learn(&mut self, sample: &Sample, limit: f64, bounds: Bounds) -> Option<Change>;
+
+    /// A call is over that says nothing about load. Default: nothing changes.
+    fn skip(&mut self, now: Instant, limit: f64) -> Option<Change> {
+        let _ = (now, limit);
+        None
+    }
 
     /// The latency of the server while it has little to do, as far as is known. Default: nothing is.
     fn baseline(&self) -> Option<Duration> {

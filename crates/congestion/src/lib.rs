@@ -5,11 +5,15 @@ mod congestion;
 mod dice;
 mod estimator;
 mod gradient;
+#[cfg(feature = "signals")]
+mod heed;
 mod layer;
 mod littles_law;
 mod news;
 mod shared;
 
+#[cfg(feature = "signals")]
+pub use self::heed::Heed;
 pub use self::{
     congestion::{Congestion, CongestionPermit},
     estimator::{Bounds, Cause, Change, Estimator, Sample},

@@ -1,4 +1,8 @@
 //! The layer, driven as a stack drives it.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test tells what the time is, and it stands still"
+)]
 
 use std::{
     convert::Infallible,

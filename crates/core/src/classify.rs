@@ -1,4 +1,4 @@
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 
 /// Turns the result of a call into what a limiter learns.
 ///
@@ -18,7 +18,8 @@ pub enum Verdict<T> {
     Known(T),
     /// The end of the body decides: this judges by the trailers, if there are any.
     ///
-    /// Only a call that is [held](crate::hold) until the end of its body has trailers to judge by.
+    /// Only a call that is [held](crate::hold) until the end of its body has trailers to judge by. One
+    /// that ends with its head is judged as if there were none.
     Later(fn(Option<&HeaderMap>) -> Option<T>),
 }
 
@@ -48,9 +49,12 @@ pub enum Outcome {
 /// | gRPC `OK` | [`Succeeded`](Outcome::Succeeded) |
 /// | any other gRPC status | [`Ignored`](Outcome::Ignored) |
 ///
-/// A gRPC response whose head carries no `grpc-status` is judged by its trailers.
+/// A gRPC response whose head carries no `grpc-status` is judged by its trailers. Without any, because the
+/// call is not held until they come, it has [`Succeeded`](Outcome::Succeeded): the server let it in.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct HttpOutcome;
+
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 impl HttpOutcome {
     /// Judges a gRPC call by its trailers, or by the head of a response that has nothing else. `None`
@@ -59,7 +63,7 @@ impl HttpOutcome {
     /// The codes: <https://grpc.io/docs/guides/status-codes/>.
     #[must_use]
     pub fn by_trailers(trailers: &HeaderMap) -> Option<Outcome> {
-        Some(match trailers.get("grpc-status")?.as_bytes() {
+        Some(match trailers.get(&GRPC_STATUS)?.as_bytes() {
             b"0" => Outcome::Succeeded,
             // RESOURCE_EXHAUSTED
             b"8" => Outcome::Throttled,
@@ -82,7 +86,9 @@ impl<B, Err> Classify<http::Response<B>, Err> for HttpOutcome {
             return Verdict::Known(outcome);
         }
         if response.status() == StatusCode::OK && is_grpc(headers) {
-            return Verdict::Later(|trailers| Self::by_trailers(trailers?));
+            return Verdict::Later(|trailers| {
+                trailers.map_or(Some(Outcome::Succeeded), Self::by_trailers)
+            });
         }
         Verdict::Known(by_status(response.status(), headers))
     }

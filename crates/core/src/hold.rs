@@ -24,7 +24,8 @@ pub trait Hold<L: Limiter, Res> {
 
 /// The head of the response ends the call.
 ///
-/// A verdict that would come [later](Verdict::Later) is not waited for: the limiter learns nothing.
+/// A verdict that would come [later](Verdict::Later) is not waited for: it is asked what it makes of the
+/// head alone.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Head;
 
@@ -45,7 +46,11 @@ impl<L: Limiter, Res> Hold<L, Res> for Head {
         verdict: Verdict<L::Feedback>,
         response: Res,
     ) -> Res {
-        if let (Some(in_flight), Verdict::Known(feedback)) = (in_flight, verdict) {
+        let feedback = match verdict {
+            Verdict::Known(feedback) => Some(feedback),
+            Verdict::Later(judge) => judge(None),
+        };
+        if let (Some(in_flight), Some(feedback)) = (in_flight, feedback) {
             in_flight.complete(feedback);
         }
         response

@@ -11,6 +11,8 @@ use pin_project_lite::pin_project;
 use tokio::time::{Sleep, sleep_until};
 use tower_service::Service;
 
+use crate::turn::Turn;
+
 pin_project! {
     /// Waits out the delay, makes the service ready, and sends the request.
     pub struct ResponseFuture<S: Service<Req>, Req> {
@@ -23,7 +25,7 @@ pin_project! {
     #[project = StateProj]
     enum State<S, Req, F> {
         // A timer belongs to a runtime: it is made on the first poll, which happens on one, unlike `call`.
-        Delayed { leave: Instant, #[pin] timer: Option<Sleep>, waiting: Option<(S, Req)> },
+        Delayed { leave: Instant, #[pin] timer: Option<Sleep>, waiting: Option<(S, Req, Turn)> },
         Called { #[pin] future: F },
     }
 }
@@ -35,12 +37,12 @@ impl<S: Service<Req>, Req> ResponseFuture<S, Req> {
         }
     }
 
-    pub(crate) fn delayed(leave: Instant, request: Req, service: S) -> Self {
+    pub(crate) fn delayed(leave: Instant, request: Req, service: S, turn: Turn) -> Self {
         Self {
             state: State::Delayed {
                 leave,
                 timer: None,
-                waiting: Some((service, request)),
+                waiting: Some((service, request, turn)),
             },
         }
     }
@@ -83,15 +85,16 @@ fn poll_until(
 }
 
 fn poll_call<S: Service<Req>, Req>(
-    waiting: &mut Option<(S, Req)>,
+    waiting: &mut Option<(S, Req, Turn)>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<S::Future, S::Error>> {
-    if let Some((service, _)) = waiting {
+    if let Some((service, ..)) = waiting {
         ready!(service.poll_ready(cx))?;
     }
-    let (mut service, request) = waiting
+    let (mut service, request, turn) = waiting
         .take()
         .expect("polled after the inner service panicked");
+    turn.leave();
     Poll::Ready(Ok(service.call(request)))
 }
 

@@ -164,7 +164,8 @@ impl Jitter {
 
     /// Spreads a quantity that isn't a duration, such as a rate.
     ///
-    /// [`additive`](Self::additive) counts its spread in seconds here. What isn't finite stays so.
+    /// [`additive`](Self::additive) counts its spread in seconds here. What isn't finite stays as it is, and what
+    /// is never becomes infinite.
     ///
     /// ```
     /// use tower_throttle_jitter::{Generator, Jitter};
@@ -181,9 +182,14 @@ impl Jitter {
     /// For tests, and for whoever has randomness of his own.
     #[must_use]
     pub fn at(self, quantity: f64, unit: f64) -> f64 {
+        if !quantity.is_finite() {
+            return quantity;
+        }
         let (down, up, spread) = self.reach();
+        let finite = |number: f64| number.clamp(f64::MIN, f64::MAX);
         let low = quantity - quantity * down;
-        low + (quantity * (down + up) + spread.as_secs_f64()) * unit
+        let width = finite(quantity * (down + up) + spread.as_secs_f64());
+        finite(low + width * unit)
     }
 
     /// How far a draw may lie below and above the base, as shares of it, and how much more may be added.

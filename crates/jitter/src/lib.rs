@@ -8,6 +8,7 @@ mod jitter;
 mod layer;
 mod service;
 mod spread;
+mod turn;
 
 pub use self::{
     backoff::{Backoff, Delays},

@@ -7,7 +7,7 @@ use std::{
 
 use tower_service::Service;
 
-use crate::{future::ResponseFuture, generator::lock, spread::Spread};
+use crate::{future::ResponseFuture, generator::lock, spread::Spread, turn::Turn};
 
 /// The service of a [`JitterLayer`](crate::JitterLayer); named after what it does, as [`Jitter`](crate::Jitter) is the shape.
 ///
@@ -19,12 +19,13 @@ use crate::{future::ResponseFuture, generator::lock, spread::Spread};
 ///
 /// # Cancel safety
 ///
-/// A response future dropped during its delay sends nothing and holds nothing of the inner service.
+/// A response future dropped during its delay sends nothing and holds nothing of the inner service. To
+/// [`after_idle`](crate::JitterLayer::after_idle) it is as if its request had never come.
 ///
 /// # Cost
 ///
-/// A lock and a clock read per call; a delayed one also clones the inner service twice and arms a timer. Nothing
-/// is boxed, and the error type is the inner service's.
+/// A lock and a clock read per call; a delayed one also clones the inner service twice, arms a timer and takes
+/// the lock once more. Nothing is boxed, and the error type is the inner service's.
 #[derive(Clone, Debug)]
 pub struct Jittered<S> {
     inner: S,
@@ -70,11 +71,12 @@ where
         if leave <= now {
             return ResponseFuture::called(self.inner.call(request));
         }
+        let turn = Turn::new(&self.spread, leave);
         let unready = self.inner.clone();
         // Two clones, since what was made ready must go: kept here it would hold its slot, and the delayed
         // request could wait for that slot for ever (`ConcurrencyLimit(1)`, `Buffer(1)`).
         drop(mem::replace(&mut self.inner, unready.clone()));
-        ResponseFuture::delayed(leave, request, unready)
+        ResponseFuture::delayed(leave, request, unready, turn)
     }
 }
 

@@ -12,7 +12,16 @@ pub(crate) struct Spread {
     idle: Option<Duration>,
     /// When the latest request left, or will.
     last: Option<Instant>,
+    crowd: Option<Crowd>,
     generator: Generator,
+}
+
+/// Those who will leave together, as long as none has.
+#[derive(Debug)]
+struct Crowd {
+    size: usize,
+    /// When the latest request before them left.
+    before: Option<Instant>,
 }
 
 impl Spread {
@@ -21,6 +30,7 @@ impl Spread {
             max_delay: max_delay.min(LONGEST),
             idle: None,
             last: None,
+            crowd: None,
             generator,
         }
     }
@@ -44,10 +54,35 @@ impl Spread {
     pub(crate) fn leave_at(&mut self, now: Instant) -> Instant {
         let leave = match self.last {
             Some(last) if self.is_awake(last, now) => last.max(now),
-            _ => now + Jitter::full().delay(self.max_delay, &mut self.generator),
+            before => {
+                self.crowd = Some(Crowd { size: 0, before });
+                now + Jitter::full().delay(self.max_delay, &mut self.generator)
+            }
         };
+        match &mut self.crowd {
+            Some(crowd) if leave > now => crowd.size += 1,
+            _ => self.crowd = None,
+        }
         self.last = Some(leave);
         leave
+    }
+
+    /// A request that was delayed has left.
+    pub(crate) fn left(&mut self) {
+        self.crowd = None;
+    }
+
+    /// A request that was to leave at `at` never will. If that was the last of those who were to leave
+    /// then, it is as if they had never come.
+    pub(crate) fn give_up(&mut self, at: Instant) {
+        let Some(crowd) = self.crowd.as_mut().filter(|_| self.last == Some(at)) else {
+            return;
+        };
+        crowd.size = crowd.size.saturating_sub(1);
+        if crowd.size == 0 {
+            self.last = crowd.before;
+            self.crowd = None;
+        }
     }
 
     fn is_awake(&self, last: Instant, now: Instant) -> bool {
@@ -120,6 +155,38 @@ mod tests {
         let (mut spread, start) = (first(SECOND, MINUTE), origin() + MINUTE);
         let leave = spread.leave_at(start);
         assert_eq!(spread.leave_at(start - SECOND), leave);
+    }
+
+    /// The first version took the time at which it was to leave for one at which it had left: whoever came
+    /// next went out undelayed.
+    #[test]
+    fn when_all_who_were_to_leave_give_up_it_is_as_if_they_had_never_come() {
+        let (mut spread, now) = (first(MINUTE, SECOND), origin());
+        let leave = spread.leave_at(now);
+        assert_eq!(spread.leave_at(now + SECOND), leave);
+        spread.give_up(leave);
+        assert_eq!(spread.leave_at(now + SECOND), leave, "one still waits");
+        (0..2).for_each(|_| spread.give_up(leave));
+        assert!(spread.leave_at(leave) > leave, "nobody has ever left");
+    }
+
+    #[test]
+    fn as_soon_as_one_has_left_the_others_may_give_up() {
+        let (mut spread, now) = (first(MINUTE, SECOND), origin());
+        let leave = spread.leave_at(now);
+        assert_eq!(spread.leave_at(now), leave);
+        spread.left();
+        spread.give_up(leave);
+        assert_eq!(spread.leave_at(leave), leave);
+
+        let idle = leave + SECOND;
+        let next = spread.leave_at(idle);
+        assert!(next > idle);
+        spread.give_up(next);
+        assert_eq!(spread.last, Some(leave), "as it was before");
+        let next = spread.leave_at(idle);
+        spread.give_up(leave);
+        assert_eq!(spread.leave_at(idle), next, "one of an earlier crowd");
     }
 
     #[test]

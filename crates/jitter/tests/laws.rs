@@ -130,6 +130,35 @@ fn no_jitter_gives_exactly_the_base() {
     );
 }
 
+// Guards against 0 · ∞: the first version made a NaN of an infinite rate, and of a huge one.
+#[test]
+fn what_is_infinite_stays_so_and_what_is_finite_too() {
+    let shapes = [
+        Jitter::none(),
+        Jitter::full(),
+        Jitter::equal(),
+        Jitter::decorrelated(),
+        Jitter::proportional(0.9),
+        Jitter::upward(0.2),
+        Jitter::additive(Duration::MAX),
+    ];
+    for jitter in shapes {
+        for unit in [0.0, 0.5, 1.0] {
+            for infinite in [f64::INFINITY, f64::NEG_INFINITY] {
+                assert_eq!(
+                    jitter.at(infinite, unit).to_bits(),
+                    infinite.to_bits(),
+                    "{jitter:?}"
+                );
+            }
+            for huge in [f64::MAX, f64::MIN] {
+                assert!(jitter.at(huge, unit).is_finite(), "{jitter:?}");
+            }
+        }
+        assert!(jitter.at(f64::NAN, 0.5).is_nan());
+    }
+}
+
 #[test]
 fn the_default_is_proportional_by_a_fifth() {
     assert_eq!(Jitter::default(), Jitter::proportional(0.20));

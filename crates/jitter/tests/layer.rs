@@ -230,6 +230,20 @@ async fn a_request_dropped_during_its_delay_holds_nothing() {
     send(&mut service).await;
 }
 
+// The first version let whoever came next out undelayed: in step with every other client's.
+#[tokio::test(start_paused = true)]
+async fn a_first_request_that_was_given_up_has_not_left() {
+    let mut service = layer().after_idle(60 * MAX).layer(Probe::default());
+    drop(service.ready().await.unwrap().call(Instant::now()));
+    advance(MAX + TICK).await;
+    let start = Instant::now();
+    send(&mut service).await;
+    assert!(start.elapsed() > Duration::ZERO, "nobody has ever left");
+    let start = Instant::now();
+    send(&mut service).await;
+    assert_eq!(start.elapsed(), Duration::ZERO, "now one has");
+}
+
 fn nothing_was_sent(handle: &mut mock::Handle<&'static str, &'static str>) -> bool {
     task::spawn(handle.next_request()).poll().is_pending()
 }

@@ -178,7 +178,10 @@ proptest! {
             }
             at += Duration::from_secs(wait);
             match gate.check(&(), at) {
-                Wait::Refuse(told) => prop_assert_eq!((told, at < end), (end, true)),
+                Wait::Refuse(told) => {
+                    prop_assert!(at < end && end <= told);
+                    prop_assert_eq!(gate.resume_at(at), Some(told));
+                }
                 wait => {
                     prop_assert!(at >= end);
                     if wait == Wait::Now {

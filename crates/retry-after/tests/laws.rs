@@ -230,7 +230,12 @@ fn check(signals: &Signals) -> Result<(), TestCaseError> {
     }
     match signals.pace(&Pacing::default()) {
         Some(Pace::Rate { events, period }) => prop_assert!(events > 0 && !period.is_zero()),
-        Some(Pace::Pause(time)) => prop_assert_eq!(time, signals.wait()),
+        Some(Pace::Pause(time)) => {
+            let wait = signals.wait().filter(|wait| !wait.is_zero());
+            let wait = wait.map(|wait| wait.saturating_add(signals.guard()));
+            let spent = signals.limits().iter().any(Limit::exhausted);
+            prop_assert!(wait.map_or(spent, |wait| time == Some(wait)));
+        }
         None => {}
     }
     Ok(())
@@ -394,7 +399,7 @@ proptest! {
             limit.name = limit.name.map(|name| format!("{name}{at}"));
             limit
         });
-        let limits: Vec<_> = named.collect();
+        let mut limits: Vec<_> = named.collect();
         let sent = emit::rate_limit(&limits).unwrap();
         let policy = emit::rate_limit_policy(&limits).unwrap();
         let read = read(&[
@@ -403,6 +408,11 @@ proptest! {
         ]);
         prop_assert!(read.unread().is_empty());
         prop_assert_eq!(read.limits().len(), limits.len());
+        let unnamed = limits.iter_mut().filter(|limit| limit.name.is_none());
+        for (at, limit) in unnamed.enumerate() {
+            let name = if at == 0 { "default".into() } else { format!("default-{}", at + 1) };
+            limit.name = Some(name);
+        }
         for (read, sent) in read.limits().iter().zip(&limits) {
             prop_assert_eq!(&read.name, &sent.name);
             prop_assert_eq!(read.limit, sent.limit);
@@ -443,14 +453,14 @@ fn up(time: Duration) -> Duration {
 
 prop_compose! {
     fn a_limit()(
-        name in "[ -~]{1,12}",
+        name in prop::option::of("[ -~]{1,12}"),
         limit in 0_u64..=999_999_999_999_999,
         remaining in 0_u64..=999_999_999_999_999,
         reset in prop::option::of((0_u64..999_999_999, 0_u32..1_000_000_000)),
         window in prop::option::of((0_u64..999_999_999, 1_u32..1_000_000_000)),
         unit in prop::option::of("content-bytes|concurrent-requests"),
     ) -> Limit {
-        let mut made = Limit::named(name);
+        let mut made = name.map_or_else(Limit::default, Limit::named);
         made.limit = Some(limit);
         made.remaining = Some(remaining);
         made.reset = reset.map(|(seconds, nanos)| Duration::new(seconds, nanos));

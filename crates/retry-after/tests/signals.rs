@@ -138,6 +138,23 @@ fn limits_from_a_cache_are_left_out_and_waits_are_not() {
     assert_eq!(signals.wait(), secs(3));
 }
 
+/// The first version took every date for past, and came back at once.
+#[test]
+fn an_absurd_age_makes_no_date_past() {
+    for age in ["1000000000", "99999999999999999999999"] {
+        let signals = read(&[
+            ("date", "Fri, 29 Sep 2023 16:00:00 GMT"),
+            ("age", age),
+            ("retry-after", "Fri, 29 Sep 2023 16:01:00 GMT"),
+            ("x-ratelimit-remaining", "0"),
+        ]);
+        assert_eq!(signals.wait(), secs(60));
+        let clock = signals.provenance().unwrap().clock();
+        assert_eq!(clock, Some(Clock::Date));
+        assert_eq!(signals.limits(), [], "it comes from a cache");
+    }
+}
+
 #[test]
 fn two_families_that_agree_are_one_limit_and_the_later_reset_counts() {
     let signals = read(&[
@@ -162,6 +179,28 @@ fn where_two_families_disagree_the_tighter_counts() {
     ]);
     assert_eq!(signals.limits().len(), 2);
     assert_eq!(rate(&signals, 1.0), Some(2.0));
+}
+
+/// The first version kept the value of whichever family came first.
+#[test]
+fn where_two_families_agree_on_the_limit_the_tighter_of_what_else_they_say_counts() {
+    let used = read(&[
+        ("x-ratelimit-limit", "100"),
+        ("x-ratelimit-used", "10"),
+        ("x-shopify-shop-api-call-limit", "100/100"),
+    ]);
+    assert!(used.binding().unwrap().exhausted(), "{:?}", used.limits());
+    let window = read(&[
+        ("x-ratelimit-remaining", "50"),
+        ("x-ratelimit-interval-seconds", "1"),
+        ("ratelimit-remaining", "50;w=3600"),
+    ]);
+    assert_eq!(rate(&window, 1.0), Some(50.0 / 3600.0));
+    let utilization = read(&[
+        ("x-ratelimit-5h-utilization", "0.5"),
+        ("anthropic-ratelimit-5h-utilization", "1"),
+    ]);
+    assert!(utilization.binding().unwrap().exhausted());
 }
 
 #[test]
@@ -199,6 +238,18 @@ fn a_dictionary_of_draft_7_is_joined_with_its_policy() {
     );
 }
 
+/// Twitch and GitLab send an epoch under the names of the draft. The first version took it for a delay of
+/// 56 years in the newer form, and not in the older.
+#[test]
+fn an_epoch_in_the_reset_of_a_ratelimit_field_is_one() {
+    for field in [
+        "limit=100, remaining=0, reset=1696004827",
+        "\"default\";r=0;t=1696004827",
+    ] {
+        assert_eq!(read(&[("ratelimit", field)]).wait(), secs(30), "{field}");
+    }
+}
+
 #[test]
 fn lines_of_a_field_are_one_list() {
     let signals = read(&[
@@ -223,6 +274,18 @@ fn what_was_picked_out_of_a_malformed_field_may_hold_back_but_not_speed_up() {
     assert_eq!(rate(&read(&[told[0], told[1], slow]), 1.0), Some(0.5));
     let spent = ("ratelimit", "\"default\";r=0;t=10,");
     assert_eq!(read(&[spent]).wait(), secs(10));
+}
+
+/// The first version made a pace of a window that it had picked out of a malformed policy.
+#[test]
+fn a_malformed_policy_makes_no_pace_where_there_was_none() {
+    let (left, policy) = (
+        ("x-ratelimit-remaining", "50"),
+        ("ratelimit-policy", "100;w=1,"),
+    );
+    assert_eq!(read(&[left, policy]).pace(&Pacing::default()), None);
+    let reset = ("x-ratelimit-reset", "10");
+    assert_eq!(rate(&read(&[left, reset, policy]), 1.0), Some(5.0));
 }
 
 #[test]
@@ -349,6 +412,41 @@ fn a_wait_of_zero_is_no_pause() {
     assert_eq!(rate(&signals, 1.0), Some(2.0));
 }
 
+/// The first version went on at the pace of the other limits.
+#[test]
+fn nothing_is_as_slow_as_an_exhausted_limit_unless_it_is_replenished() {
+    let none_left = [
+        ("x-ratelimit-remaining-minute", "0"),
+        ("x-ratelimit-reset-minute", "60"),
+    ];
+    let plenty = [
+        ("x-ratelimit-remaining-day", "5000"),
+        ("x-ratelimit-reset-day", "10"),
+    ];
+    let pace = |lines: &[&[(&str, &str)]]| read(&lines.concat()).pace(&Pacing::default());
+    let (now, pause) = ([("retry-after", "0")], Some(Pace::Pause(secs(60))));
+    assert_eq!(pace(&[&now, &none_left]), pause);
+    assert_eq!(pace(&[&now, &none_left, &plenty]), pause);
+    let replenished = [none_left[0], ("x-ratelimit-reset-minute", "0")];
+    let is_rate = |pace| matches!(pace, Some(Pace::Rate { .. }));
+    assert!(is_rate(pace(&[&replenished, &plenty])));
+    let unknown = [("x-ratelimit-remaining-requests", "0")];
+    let all = pace(&[&unknown, &replenished, &plenty]);
+    assert_eq!(all, Some(Pace::Pause(None)));
+}
+
+/// The first version left it out, as it must be of the wait itself.
+#[test]
+fn the_guard_is_a_part_of_a_pause() {
+    let signals = read(&[
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "1696004807"),
+    ]);
+    assert_eq!(signals.wait(), secs(10));
+    let pause = signals.pace(&Pacing::default());
+    assert_eq!(pause, Some(Pace::Pause(secs(11))));
+}
+
 /// khive's `min_rate` defeated a smaller safe rate, and its rate could exceed the configured one.
 #[test]
 fn the_pace_stays_within_its_bounds() {
@@ -442,8 +540,51 @@ fn what_cannot_be_said_is_not_sent() {
     let value = emit::rate_limit([&huge]).unwrap();
     assert_eq!(
         value,
-        r#""a \"quoted\" name";r=999999999999999;t=999999999999999"#
+        r#""a \"quoted\" name";r=999999999999999;t=999999999"#
     );
+}
+
+/// The first version called both `default`, so that the first one's quota came back as the second one's.
+#[test]
+fn several_limits_without_a_name_come_back_as_they_were() {
+    let limit = |quota, left, window| {
+        let mut limit = Limit::default();
+        limit.limit = Some(quota);
+        limit.remaining = left;
+        limit.window = secs(window);
+        limit
+    };
+    let told = [(10, Some(3), 1), (500, None, 60), (1000, Some(0), 3600)];
+    let limits = told.map(|(quota, left, window)| limit(quota, left, window));
+    let sent = emit::rate_limit(&limits).unwrap();
+    let policy = emit::rate_limit_policy(&limits).unwrap();
+    assert_eq!(sent, r#""default";r=3, "default-3";r=0"#);
+    let read = read(&[
+        ("ratelimit", sent.to_str().unwrap()),
+        ("ratelimit-policy", policy.to_str().unwrap()),
+    ]);
+    let mut read: Vec<_> = read.limits().iter().collect();
+    read.sort_by_key(|limit| limit.window);
+    for (read, (quota, left, window)) in read.into_iter().zip(told) {
+        assert_eq!((read.limit, read.remaining), (Some(quota), left));
+        assert_eq!(read.window, secs(window));
+    }
+}
+
+/// The first version sent 10 KiB, of which its own reader took nothing.
+#[test]
+fn what_is_sent_is_never_too_long_to_be_read() {
+    let limits = (0..64).map(|n| {
+        let mut limit = Limit::named(format!("{n}{}", "x".repeat(150)));
+        limit.remaining = Some(n);
+        limit
+    });
+    let limits: Vec<_> = limits.collect();
+    let sent = emit::rate_limit(&limits).unwrap();
+    assert!((Signals::MAX_VALUE_LEN - 200..=Signals::MAX_VALUE_LEN).contains(&sent.len()));
+    let read = read(&[("ratelimit", sent.to_str().unwrap())]);
+    let left = read.limits().iter().map(|limit| limit.remaining);
+    assert!(read.limits().len() > 40 && left.eq((0..64).map(Some).take(read.limits().len())));
 }
 
 #[cfg(feature = "json")]
@@ -473,6 +614,29 @@ mod bodies {
             (ramp.cause(), ramp.directive()),
             (Some(Cause::Growth), None)
         );
+    }
+
+    /// The first version made floats of numbers: a tiny one wasn't read for its exponent, nor one above
+    /// 2⁶⁴, and a huge one hid what else the body says.
+    #[test]
+    fn a_wait_of_any_size_is_read() {
+        for (number, wait) in [
+            ("0.000001", Duration::from_micros(1)),
+            ("1e-6", Duration::from_micros(1)),
+            ("1E+2", Duration::from_secs(100)),
+            ("64.570000000000000001", Duration::new(64, 570_000_001)),
+            ("1e999", Duration::MAX),
+        ] {
+            let told = read("generic", &format!(r#"{{"retry_after": {number}}}"#));
+            assert_eq!(told.wait(), Some(wait), "{number}");
+        }
+        for number in ["100000000000000000000", "1e20", "1e30"] {
+            let told = read("generic", &format!(r#"{{"retry_after": {number}}}"#));
+            assert!(told.over_cap(Signals::CAP), "{number}");
+        }
+        let spent = r#"{"retry_after": 1e999, "error": {"code": "insufficient_quota"}}"#;
+        assert_eq!(read("generic", spent).cause(), Some(Cause::Budget));
+        assert_eq!(read("generic", r#"{"retry_after": -5}"#).wait(), None);
     }
 
     #[test]
@@ -514,10 +678,14 @@ mod bodies {
 
     #[test]
     fn a_body_that_is_too_long_or_too_deep_says_nothing() {
+        const SPENT: &str = r#"{"code": "insufficient_quota"}"#;
         let padding = " ".repeat(Signals::MAX_BODY_LEN);
         assert!(read("generic", &format!(r#"{{"retry_after":1}}{padding}"#)).is_empty());
         assert!(read("generic", &"[".repeat(10_000)).is_empty());
         let deep = format!("{}{}", r#"{"error":"#.repeat(10_000), "}".repeat(10_000));
         assert!(read("generic", &deep).is_empty());
+        let at = |levels| format!("{}{SPENT}{}", "[".repeat(levels), "]".repeat(levels));
+        assert_eq!(read("generic", &at(30)).cause(), Some(Cause::Budget));
+        assert!(read("generic", &at(32)).is_empty());
     }
 }

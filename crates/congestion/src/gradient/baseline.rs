@@ -1,19 +1,19 @@
 use super::Nepers;
 
-/// A latency that is lower by a fifth than the baseline is no chance result.
+/// A latency that is lower by a fifth than the baseline is no chance result, though it may be half of one.
 const SURELY_LOWER: Nepers = 0.25;
 
 /// If the baseline is wrong by this much (a factor of 1.5), so is the limit that was found with it.
-pub(super) const NEWS: Nepers = 0.4;
+pub(super) const NEWS: Nepers = 0.3;
 
 /// A reading this much higher (a factor of 2.5) is believed at once: it is another server now.
 const ANOTHER_SERVER: Nepers = 0.9;
 
 /// The least weight of a lower reading: others' load can only make readings higher.
-const LOWER: f64 = 0.5;
+const LOWER: f64 = 0.3;
 
 /// As many calls as the past counts for at most.
-const MEMORY: f64 = 30.0;
+const MEMORY: f64 = 10.0;
 
 /// The latency with little to do.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +49,7 @@ impl Baseline {
                 News::Lower
             }
             Some(known) if latency < known - SURELY_LOWER => {
-                self.latency = Some(latency);
+                self.latency = Some((known + latency) / 2.0);
                 News::Old
             }
             _ => News::Old,

@@ -10,16 +10,18 @@ const STEP: Duration = Duration::from_secs(5);
 const LATENCIES: f64 = 8.0;
 
 /// Everybody probes at each eighth step, and at the first, second and fourth.
-const REGULAR: u64 = 8;
+const REGULAR: u32 = 8;
 
 /// When to probe.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Calendar {
     meeting: Option<Instant>,
-    /// The steps since the meeting at the last probe, and how long a step was.
-    last: (u64, Duration),
+    /// The date of the last probe.
+    last: Option<Instant>,
+    /// There is no date before this one.
+    next: Option<Instant>,
     /// One who doubts the baseline probes at each step, then at each second, fourth, eighth.
-    stride: u64,
+    stride: u32,
 }
 
 /// A time to probe.
@@ -27,14 +29,8 @@ pub(super) struct Calendar {
 pub(super) struct Date {
     pub(super) at: Instant,
     pub(super) made_by_all: bool,
-    index: (u64, Duration),
-}
-
-impl Date {
     /// The time between two dates.
-    pub(super) fn step(&self) -> Duration {
-        self.index.1
-    }
+    pub(super) step: Duration,
 }
 
 impl Calendar {
@@ -44,6 +40,11 @@ impl Calendar {
             meeting: Some(meeting),
             ..Self::default()
         }
+    }
+
+    /// Whether there may be a date up to now.
+    pub(super) fn has_date_by(&self, now: Instant) -> bool {
+        self.next.is_none_or(|next| now >= next)
     }
 
     /// The date that is due, if one is.
@@ -56,37 +57,38 @@ impl Calendar {
         let meeting = *self.meeting.get_or_insert(now);
         let step = step(latency);
         let elapsed = now.saturating_duration_since(meeting);
-        let index = u64::try_from(elapsed.as_nanos() / step.as_nanos()).unwrap_or(u64::MAX);
-        let at = later(
-            meeting,
-            step.saturating_mul(u32::try_from(index).unwrap_or(u32::MAX)),
-        );
-        if index == 0 || (index, step) == self.last {
-            return None;
-        }
-        let regular = index % REGULAR == 0 || index < REGULAR && index.is_power_of_two();
+        let index = u32::try_from(elapsed.as_nanos() / step.as_nanos()).unwrap_or(u32::MAX);
+        let at = later(meeting, step.saturating_mul(index));
+        self.next = Some(later(at, step));
+        let made_by_all = index % REGULAR == 0 || index < REGULAR && index.is_power_of_two();
         let due = match anxious {
-            Anxiety::Calm => regular,
-            Anxiety::Doubt => regular || index % self.stride.max(1) == 0,
+            _ if index == 0 || self.last == Some(at) => false,
+            Anxiety::Calm => made_by_all,
+            Anxiety::Doubt => made_by_all || index % self.stride.max(1) == 0,
             Anxiety::Young => true,
         };
-        let index = (index, step);
         due.then_some(Date {
             at,
-            made_by_all: regular,
-            index,
+            step,
+            made_by_all,
         })
     }
 
     /// A probe is made. The next one of those who doubt comes later.
     pub(super) fn keep(&mut self, date: &Date) {
-        self.last = date.index;
+        self.last = Some(date.at);
         self.stride = self.stride.max(1).saturating_mul(2).min(REGULAR);
     }
 
-    /// Something has happened: those who doubt needn't wait.
+    /// Something has happened: those who doubt needn't wait so long from now on.
     pub(super) fn hurry(&mut self) {
         self.stride = 1;
+    }
+
+    /// There is a doubt: if the last date was passed over, it is made up for.
+    pub(super) fn look_again(&mut self) {
+        self.hurry();
+        self.next = None;
     }
 }
 

@@ -1,28 +1,28 @@
 use super::Nepers;
 
-/// How far a limit rises in one window where there is room: `limit^POWER · (GENTLE · e + STEEP · e²)`, where
-/// `e` is the room, at most [`MOST_ROOM`]. Less than in proportion to the limit, so that clients with
-/// small limits gain on those with large ones while they climb together.
+/// How far a limit rises in the time of one latency where there is room: `limit^POWER · (GENTLE · e + STEEP
+/// · e²)`, where `e` is the room, at most [`MOST_ROOM`]. By time, since those with small limits have fewer
+/// windows; and less than in proportion, so that they gain on those with large ones while all climb.
 const POWER: f64 = 0.65;
-const GENTLE: f64 = 0.4;
-const STEEP: f64 = 0.7;
+const GENTLE: f64 = 0.1;
+const STEEP: f64 = 0.05;
 const MOST_ROOM: Nepers = 0.5;
 
 /// The climb ends when so little room is left.
-const NEAR: Nepers = 0.1;
+const NEAR: Nepers = 0.15;
 
-/// Then the limit stays, while the latency is within a fifth of what was aimed at.
-const BAND: Nepers = 0.15;
+/// Then the limit stays, while the latency is within a quarter of what was aimed at.
+const BAND: Nepers = 0.25;
 
 /// How much of what is too much in latency is taken from the limit in one window.
-const DESCENT: f64 = 1.0;
+const DESCENT: f64 = 0.5;
 
-/// A client climbs on if it has so many in flight at least, and more in flight still means more
-/// throughput: see [`Climb::pays`].
-const LARGE: f64 = 4.0;
-const SLOPE: std::ops::Range<f64> = 0.2..0.6;
+/// A client climbs on if it has so many in flight at least, and the slope of latency over limit says that
+/// more in flight means more throughput: see [`Climb::pays`].
+const LARGE: f64 = 5.0;
+const SLOPE: std::ops::Range<f64> = 0.2..0.65;
 const MOST_EXTRA: Nepers = 0.4;
-const EXTRA: Nepers = 0.05;
+const EXTRA: Nepers = 0.08;
 
 /// Over which growth of the limit (a factor of 1.3 to 1.7) the slope of the latency is measured.
 const STRETCH: Nepers = 0.25;
@@ -67,26 +67,25 @@ impl Climb {
         self.extra
     }
 
-    /// The limit after a window in which the server was faster than aimed at by `room`, or slower.
-    pub(super) fn step(&mut self, limit: f64, latency: Nepers, room: Nepers, used: bool) -> f64 {
-        let slope = self.slope(limit, latency);
+    /// The limit after a window of `span` latencies in which there was so much `room`, or too little.
+    pub(super) fn step(&mut self, limit: f64, latency: Nepers, room: Nepers, span: f64) -> f64 {
         if room < -BAND {
-            self.climbing &= room > NEAR;
+            self.again();
+            self.climbing = false;
             return limit * (DESCENT * (room + BAND / 2.0)).exp().max(0.5);
         }
         if !self.climbing && room > BAND {
             self.again();
         }
-        let mut room = room;
-        if self.climbing && room <= NEAR {
-            self.climbing = self.pays(limit, slope);
-            if self.climbing {
-                self.extra += EXTRA;
-                room = 2.0 * EXTRA;
-            }
+        let slope = self.slope(limit, latency);
+        let near = self.climbing && room <= NEAR;
+        if near && self.pays(limit, slope) {
+            self.extra += EXTRA;
+            return limit + rise(limit, 2.0 * EXTRA, span);
         }
-        if self.climbing && used {
-            limit + rise(limit, room)
+        self.climbing &= !near;
+        if self.climbing {
+            limit + rise(limit, room, span)
         } else {
             limit
         }
@@ -117,7 +116,9 @@ impl Climb {
     }
 }
 
-fn rise(limit: f64, room: Nepers) -> f64 {
+/// Never more than to double it.
+fn rise(limit: f64, room: Nepers, span: f64) -> f64 {
     let room = room.clamp(0.0, MOST_ROOM);
-    limit.powf(POWER) * (GENTLE * room + STEEP * room * room)
+    let rise = limit.powf(POWER) * (GENTLE * room + STEEP * room * room) * span;
+    rise.min(limit)
 }

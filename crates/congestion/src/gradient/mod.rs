@@ -3,25 +3,95 @@
 mod baseline;
 mod calendar;
 mod climb;
+mod gloom;
+mod nepers;
 mod probe;
 mod window;
 
 use std::time::{Duration, Instant};
 
 use self::{
-    baseline::{Baseline, NEWS, News},
+    baseline::{Baseline, News},
     calendar::{Anxiety, Calendar, Date},
     climb::Climb,
+    gloom::Gloom,
+    nepers::{Nepers, nepers},
     probe::{Probe, Progress},
     window::Window,
 };
 use crate::{Bounds, Cause, Change, Estimator, Sample, dice::Dice};
 
-/// A logarithm of seconds, or of a ratio of latencies: 0.1 is ten per cent, nearly.
-type Nepers = f64;
-
-/// Finds the limit at which the server is so much slower than with little to do that more in flight
-/// would mean waiting rather than work.
+/// Finds the limit at which the server takes about 1.6 times as long as with little to do, and stays
+/// there.
+///
+/// Latency tells of congestion before anything is refused. More in flight means more throughput as long
+/// as latency rises less than in proportion (Little's law), and the best bargain of the two is where
+/// latency is some one and a half to two times what it is with little to do (Kleinrock, *Power and
+/// deterministic rules of thumb for probabilistic problems in computer communications*, 1979). So three
+/// things must be known: how slow the server is now, how slow it is with little to do, and which of the
+/// calls tell of the present limit.
+///
+/// ```text
+/// limit  20 ─┐
+///            └─┐ drops         ╭───────────╮  ╭──────
+///              └┐        ╭─────╯ hold      │  │
+///               │   ╭────╯ climb           │  │
+///         1     └───╯                      └──╯
+///                ╰─╯                       ╰──╯
+///               probe                     probe, at a date that all clients share
+/// ```
+///
+/// * **Windows.** A window closes with 10 calls, after 0.3 s at least, or with fewer after 2 s. Only calls
+///   that were *sent* after the limit was last changed count: twenty errors of one burst are one event,
+///   and nothing is learnt about a limit from calls that were sent under another.
+/// * **Drops.** If a share `s` of a window's calls was throttled or failed, `s/2` of the limit goes
+///   (DCTCP, RFC 8257 §3.3, with the window for the round trip): half of it at most, and hardly any of it
+///   for one stray error. A limit that was met with a drop doesn't rise.
+/// * **Climb.** While the server is faster than tolerated, the limit rises: the more slowly the nearer it
+///   is, and by less than in proportion, so that clients which climb together end with equal shares.
+///   Tolerated is 1.75 times the baseline; for a client with only one in flight, to which a second is a
+///   large step, 1.43 times.
+/// * **Beyond.** A client that has four in flight or more, and whose own climb has shown that latency rises
+///   less than in proportion, climbs on to where it does: as far as twice the latency of a server with
+///   little to do. In a queue latency rises in proportion, and it stops.
+/// * **Hold.** Then the limit stays as long as the latency does, within a quarter. It falls if the server
+///   slows down, and climbs again if it becomes faster. *Why not an equilibrium?* Clients whose baselines
+///   differ by a few per cent would drive each other apart: those with the lower one always giving way
+///   (Arun et al., *Starvation in end-to-end congestion control*, 2022).
+/// * **Unused.** The limit doesn't rise unless four fifths of it are used, and is at most 5 times what was in
+///   flight at once.
+/// * **Baseline.** It is lowered by whatever is seen; it is raised only by probes. So it can't drift with
+///   the load, as a long-term average does.
+/// * **Probes.** For some 1.2 latencies nobody is sent, until what is in flight is over; then a few calls go,
+///   one after another, at random times (BBR does this every 10 s, with four packets
+///   in flight: Cardwell et al., *BBR: congestion-based congestion control*, 2016). A probe finds the truth only if all clients of the server make one, hence they do
+///   it at multiples of 5 s: first at every one, until the baseline was read twice; later at every
+///   eighth, or when a server that has been far too slow for several windows may have become so for good.
+///
+/// # Clients of one server
+///
+/// They needn't know of each other; they need the same dates. These count from the first call, which is
+/// right for clients that start together. Others can agree on an instant, a full day of Unix time say:
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use tower_throttle_congestion::{CongestionLayer, Gradient};
+///
+/// let since = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos();
+/// let day = Duration::from_secs(86_400).as_nanos();
+/// let today = Duration::from_nanos(u64::try_from(since % day).unwrap());
+/// let midnight = tower_throttle_core::now().checked_sub(today);
+///
+/// let gradient = Gradient::new();
+/// let gradient = midnight.map_or(gradient.clone(), |at| gradient.meeting(at));
+/// let layer = CongestionLayer::with(gradient);
+/// # drop(tower_layer::Layer::<()>::layer(&layer, ()));
+/// ```
+///
+/// # Choosing
+///
+/// It needs latencies that are comparable: give calls of another kind, streams say, a layer of their own.
+/// A server that counts requests per time, and doesn't slow down, wants a rate instead.
 #[derive(Debug, Clone)]
 pub struct Gradient {
     tolerance: Nepers,
@@ -39,17 +109,20 @@ pub struct Gradient {
     dice: Dice,
 }
 
-/// How much slower the server may be than with little to do.
-const TOLERANCE: f64 = 1.53;
+/// How much slower the server may be than with little to do, for a client with a large limit.
+const TOLERANCE: f64 = 1.75;
+
+/// One more in flight is a large step for a client that has one: it aims that much lower.
+const GRAIN: Nepers = 0.2;
 
 /// The weight of the last window in the latency.
-const SMOOTHING: f64 = 0.5;
+const SMOOTHING: f64 = 0.7;
 
 /// The limit is at most so many times what was in flight at most (failsafe-go's `maxLimitFactor`).
 const UNUSED: f64 = 5.0;
 
 impl Gradient {
-    /// Tolerates latencies of one and a half times those of a server with little to do.
+    /// Starts with nothing known.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -101,7 +174,9 @@ impl Gradient {
         change
     }
 
-    fn probing(&mut self, mut probe: Probe, sample: &Sample, bounds: Bounds) -> Option<Change> {
+    #[cold]
+    fn probing(&mut self, sample: &Sample, bounds: Bounds) -> Option<Change> {
+        let mut probe = self.probe.take()?;
         let progress = probe.learn(sample, &mut self.dice);
         self.resume_at = Some(probe.resume_at());
         match progress {
@@ -148,6 +223,7 @@ impl Gradient {
         Change::new(f64::from(bounds.min), Cause::Probe)
     }
 
+    #[cold]
     fn close(&mut self, limit: f64, bounds: Bounds, now: Instant) -> Change {
         let window = std::mem::replace(&mut self.window, Window::after(now));
         let mut next = Change::new(limit, Cause::Room);
@@ -155,7 +231,7 @@ impl Gradient {
             if self.baseline.observe(latency) == News::Lower {
                 return self.anew(bounds);
             }
-            next = self.follow(latency, limit, &window);
+            next = self.follow(latency, limit, &window, now);
         }
         let dropped = limit * (1.0 - window.drop_share() / 2.0);
         if window.drop_share() > 0.0 && next.limit > dropped {
@@ -169,20 +245,26 @@ impl Gradient {
     }
 
     /// Follows the latency.
-    fn follow(&mut self, latest: Nepers, limit: f64, window: &Window) -> Change {
+    fn follow(&mut self, latest: Nepers, limit: f64, window: &Window, now: Instant) -> Change {
         let before = self.latency.unwrap_or(latest);
         let latency = before + SMOOTHING * (latest - before);
         self.latency = Some(latency);
         let lowest = self.lowest.map_or(latest, |lowest| lowest.min(latest));
         self.lowest = Some(lowest);
         let known = self.baseline.latency();
-        let room = self.tolerance + known.unwrap_or(lowest) - latency + self.climb.extra();
+        let target = self.tolerance + known.unwrap_or(lowest) + self.climb.extra();
+        let room = target - latency - GRAIN / limit;
         let used = f64::from(window.peak()) >= 0.8 * limit.floor();
         let used = used && known.is_some() && window.drop_share() <= 0.0;
         if self.gloom.grow(room, latency) {
-            self.calendar.hurry();
+            self.calendar.look_again();
         }
-        let next = self.climb.step(limit, latency, room, used);
+        let span = if used {
+            window.length(now) / latency.exp()
+        } else {
+            0.0
+        };
+        let next = self.climb.step(limit, latency, room, span);
         let cause = if next < limit {
             Cause::Slow
         } else {
@@ -200,18 +282,26 @@ impl Default for Gradient {
 
 impl Estimator for Gradient {
     fn learn(&mut self, sample: &Sample, limit: f64, bounds: Bounds) -> Option<Change> {
-        if let Some(probe) = self.probe.take() {
-            return self.probing(probe, sample, bounds);
+        if self.probe.is_some() {
+            return self.probing(sample, bounds);
         }
         if !self.window.add(sample) {
             return None;
         }
-        let (now, anxiety) = (sample.finished, self.anxiety());
-        if let Some(date) = self.calendar.due(now, self.baseline.latency(), anxiety) {
-            return Some(self.probe(&date, limit, now));
+        let now = sample.finished;
+        if self.calendar.has_date_by(now) {
+            let anxiety = self.anxiety();
+            if let Some(date) = self.calendar.due(now, self.baseline.latency(), anxiety) {
+                return Some(self.probe(&date, limit, now));
+            }
         }
         let over = self.window.is_over(now);
         over.then(|| self.close(limit, bounds, now))
+    }
+
+    fn skip(&mut self, now: Instant, _limit: f64) -> Option<Change> {
+        let probe = self.probe.take_if(|probe| probe.is_stuck(now))?;
+        Some(self.resume(&probe, now))
     }
 
     fn baseline(&self) -> Option<Duration> {
@@ -226,45 +316,4 @@ impl Estimator for Gradient {
     fn seed(&mut self, seed: u64) {
         self.dice = Dice::seeded(seed);
     }
-}
-
-/// For how long, and by how much, the server has been slower than it may be.
-#[derive(Debug, Clone, Default)]
-struct Gloom {
-    /// Smoothed over windows.
-    room: Nepers,
-    /// What the latency was when the baseline was last looked at.
-    seen: Option<Nepers>,
-    doubt: bool,
-}
-
-/// The weight of the last window.
-const GLOOM: f64 = 0.4;
-
-/// Then the baseline may be wrong.
-const DOUBT: Nepers = 0.5;
-
-impl Gloom {
-    fn is_doubt(&self) -> bool {
-        self.doubt
-    }
-
-    /// Whether there is a doubt now that there wasn't, and that the last probe didn't see.
-    fn grow(&mut self, room: Nepers, latency: Nepers) -> bool {
-        self.room += GLOOM * (room - self.room);
-        let doubted = std::mem::replace(&mut self.doubt, self.room < -DOUBT);
-        let seen = self.seen.is_some_and(|seen| (seen - latency).abs() <= NEWS);
-        self.doubt && !doubted && !seen
-    }
-
-    fn lift(&mut self, latency: Option<Nepers>) {
-        *self = Self {
-            seen: latency,
-            ..Self::default()
-        };
-    }
-}
-
-fn nepers(latency: Duration) -> Nepers {
-    latency.as_secs_f64().max(1e-9).ln()
 }

@@ -15,21 +15,25 @@ const DRAIN: f64 = 1.2;
 const LONGEST_DRAIN: f64 = 0.8;
 
 /// Over which part of the drain the first calls after it are spread.
-const SPREAD: f64 = 0.6;
+const SPREAD: f64 = 0.3;
 
 /// The part of the limit that is in flight in a probe.
-const PART: f64 = 6.0;
+const PART: f64 = 3.0;
 
 /// How many calls a probe takes: of one that isn't sure of its baseline, of one that doubts it, of one
 /// that only looks.
 pub(super) const FIRST: f64 = 6.0;
-pub(super) const DOUBTFUL: f64 = 4.0;
+pub(super) const DOUBTFUL: f64 = 6.0;
 pub(super) const REGULAR: f64 = 3.0;
 
 /// How long the pause between two rounds is on average, in latencies. Ten clients with one call each
 /// load the server with four that way.
-const PAUSE: f64 = 1.5;
+const PAUSE: f64 = 1.0;
 const SHORT_PAUSE: f64 = 0.5;
+
+/// What is left of a limit `l` after a probe that all make: `l^EVENING`, but at least such a part.
+const EVENING: f64 = 0.9;
+const LEAST_REST: f64 = 0.5;
 
 /// A probe that gets no answers ends after so many times as long as it would take with them.
 const PATIENCE: u32 = 4;
@@ -68,7 +72,7 @@ impl Probe {
         calls: f64,
         dice: &mut Dice,
     ) -> Self {
-        let drain = drain(latency).min(date.step().as_secs_f64() * LONGEST_DRAIN);
+        let drain = drain(latency).min(date.step.as_secs_f64() * LONGEST_DRAIN);
         let late = now.checked_sub(secs(drain / 2.0)).unwrap_or(now);
         let at = date.at.max(late);
         let in_flight = (limit / PART).floor().max(1.0);
@@ -98,9 +102,15 @@ impl Probe {
         self.in_flight
     }
 
-    /// The limit to go back to.
+    /// The limit to go back to. If all clients make a probe, those with large limits give up more than
+    /// those with small ones, and then all climb.
     pub(super) fn restore(&self) -> f64 {
-        self.restore
+        if self.made_by_all {
+            let evened = self.restore.powf(EVENING);
+            evened.max(self.restore * LEAST_REST)
+        } else {
+            self.restore
+        }
     }
 
     /// Whether all clients of the server make one now.

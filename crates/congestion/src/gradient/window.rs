@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use tower_throttle_core::Outcome;
 
-use super::{Nepers, nepers};
+use super::Nepers;
 use crate::{Cause, Sample};
 
 /// A window closes with so many calls, if it has been open for [`SHORTEST`] (Netflix's
@@ -10,18 +10,18 @@ use crate::{Cause, Sample};
 const CALLS: u32 = 10;
 const SHORTEST: Duration = Duration::from_millis(300);
 
-/// A window closes with fewer calls after so long, or after so many times their latency.
-const LONGEST: Duration = Duration::from_secs(2);
+/// A window closes with fewer calls after so many seconds, or after so many times their latency.
+const LONGEST: f64 = 2.0;
 const LATENCIES: f64 = 3.0;
 
 /// The calls that were sent and answered since the limit was last changed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Window {
-    /// Calls that were sent up to now tell of another limit.
+    /// Calls that were sent up to then tell of another limit.
+    after: Option<Instant>,
     opened: Option<Instant>,
     answered: u32,
-    /// Of the logarithms of latencies: one slow call in a hundred doesn't count as a hundred.
-    sum: Nepers,
+    latencies: Mean,
     dropped: u32,
     throttled: bool,
     peak: u32,
@@ -31,21 +31,22 @@ impl Window {
     /// Sends everything away that is sent up to `now`.
     pub(super) fn after(now: Instant) -> Self {
         Self {
+            after: Some(now),
             opened: Some(now),
             ..Self::default()
         }
     }
 
-    /// Adds a call. False if it was sent before the window was opened.
+    /// Adds a call. False if it was sent before the limit was changed.
     pub(super) fn add(&mut self, sample: &Sample) -> bool {
-        if self.opened.is_some_and(|opened| sample.started <= opened) {
+        if self.after.is_some_and(|after| sample.started <= after) {
             return false;
         }
         self.opened.get_or_insert(sample.started);
         self.peak = self.peak.max(sample.in_flight);
         if sample.outcome == Outcome::Succeeded {
             self.answered = self.answered.saturating_add(1);
-            self.sum += nepers(sample.latency());
+            self.latencies.add(sample.latency());
         } else {
             self.dropped = self.dropped.saturating_add(1);
             self.throttled |= sample.outcome == Outcome::Throttled;
@@ -54,20 +55,32 @@ impl Window {
     }
 
     pub(super) fn is_over(&self, now: Instant) -> bool {
-        let open_for = self
-            .opened
-            .map(|opened| now.saturating_duration_since(opened));
-        let open_for = open_for.unwrap_or_default();
+        let Some(opened) = self.opened else {
+            return false;
+        };
+        let open_for = now.saturating_duration_since(opened);
         if self.calls() >= CALLS {
             return open_for >= SHORTEST;
         }
-        let latency = self.latency().map_or(0.0, f64::exp);
-        open_for >= LONGEST && open_for.as_secs_f64() >= LATENCIES * latency
+        open_for >= SHORTEST && self.is_overdue(open_for.as_secs_f64())
+    }
+
+    #[cold]
+    fn is_overdue(&self, open_for: f64) -> bool {
+        open_for >= LONGEST && open_for >= LATENCIES * self.latency().map_or(0.0, f64::exp)
+    }
+
+    /// For how long it has been open, in seconds.
+    pub(super) fn length(&self, now: Instant) -> f64 {
+        let length = self
+            .opened
+            .map(|opened| now.saturating_duration_since(opened));
+        length.unwrap_or_default().as_secs_f64()
     }
 
     /// The geometric mean of the latencies.
     pub(super) fn latency(&self) -> Option<Nepers> {
-        (self.answered > 0).then(|| self.sum / f64::from(self.answered))
+        (self.answered > 0).then(|| self.latencies.of(self.answered))
     }
 
     /// Throttled or failed calls, of all.
@@ -90,5 +103,43 @@ impl Window {
     /// The most in flight at once.
     pub(super) fn peak(&self) -> u32 {
         self.peak
+    }
+}
+
+/// A geometric mean: one slow call in a hundred doesn't count as a hundred.
+///
+/// A product costs a tenth of a logarithm.
+#[derive(Debug, Clone)]
+struct Mean {
+    /// Of nanoseconds.
+    product: f64,
+    /// Of what the product was, whenever it became too large.
+    sum: Nepers,
+}
+
+impl Mean {
+    fn add(&mut self, latency: Duration) {
+        // Exact up to a hundred days.
+        #[expect(clippy::cast_precision_loss, reason = "a relative error of 1e-16")]
+        let secs = latency.as_secs() as f64;
+        let nanos = secs * 1e9 + f64::from(latency.subsec_nanos());
+        self.product *= nanos.max(1.0);
+        if self.product > 1e200 {
+            self.sum += self.product.ln();
+            self.product = 1.0;
+        }
+    }
+
+    fn of(&self, count: u32) -> Nepers {
+        (self.sum + self.product.ln()) / f64::from(count) - 1e9_f64.ln()
+    }
+}
+
+impl Default for Mean {
+    fn default() -> Self {
+        Self {
+            product: 1.0,
+            sum: 0.0,
+        }
     }
 }

@@ -87,7 +87,8 @@ impl Closure {
 
     pub(super) fn check(&self, now: Instant) -> Wait {
         match self.ends.refuses.filter(|end| now < *end) {
-            Some(end) => Wait::Refuse(end),
+            // Whoever comes back at the end of the pause would wait for the gate to open.
+            Some(_) => Wait::Refuse(self.next),
             None => Wait::until(self.next, now),
         }
     }

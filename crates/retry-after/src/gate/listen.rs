@@ -9,7 +9,7 @@ use http::{HeaderMap, Response, StatusCode};
 use tower_throttle_core::{Classify, HttpOutcome, Outcome, Verdict};
 
 use super::word::Word;
-use crate::{Limit, Profile, Reading, Signals};
+use crate::{Limit, Profile, Signals};
 
 /// Makes of each response what a [`Gate`](crate::Gate) learns from it.
 ///
@@ -83,7 +83,7 @@ impl<T> Listen<T> {
     }
 
     /// For how long a response closes the gate that says *too much* (see the [table](Self)), but no
-    /// time, or a time of zero or in the past. Default: 1 s (the base delay after throttling in version
+    /// time, or a time of zero or in the past (then for the [guard](Signals::guard) at least). Default: 1 s (the base delay after throttling in version
     /// 2.1 of the AWS retry specification). Zero: not at all; then something beside the gate must hold
     /// requests back that are repeated at once.
     #[must_use]
@@ -100,7 +100,8 @@ impl<T> Listen<T> {
         self.with(|ear| ear.acts_on_exhausted = true)
     }
 
-    /// A name for the event `rate_limit_hit`.
+    /// A name for the event `rate_limit_hit`. A hit that is heard in [trailers](Self#grpc-streams) has
+    /// none: they are judged by a function that knows nothing of the layer.
     #[must_use]
     pub fn name(self, name: impl Into<Arc<str>>) -> Self {
         self.with(|ear| ear.name = Some(name.into()))
@@ -140,9 +141,10 @@ where
         match verdict {
             Verdict::Known(outcome) => Verdict::Known(word(outcome).into()),
             Verdict::Later(_) => match word(Outcome::Succeeded) {
-                Word { pause: None, .. } => {
-                    Verdict::Later(|trailers| Some(hear(trailers?)?.into()))
-                }
+                Word { pause: None, .. } => Verdict::Later(|trailers| {
+                    let let_in = Some(Word::silent(Outcome::Succeeded));
+                    Some(trailers.map_or(let_in, hear)?.into())
+                }),
                 word => Verdict::Known(word.into()),
             },
         }
@@ -162,7 +164,9 @@ impl Ear {
         let signals = Signals::of(response, &self.profile);
         let asked = self.asked(outcome, status, &signals);
         let asked = asked.filter(|_| may_refuse);
-        let reset = until_reset(&signals).filter(|_| self.acts_on_exhausted);
+        let exhausted = signals.binding().filter(|limit| limit.exhausted());
+        let reset = exhausted.and_then(Limit::until_reset);
+        let reset = reset.filter(|_| self.acts_on_exhausted);
         let pause = asked.max(reset);
         if outcome != Outcome::Throttled && asked.is_none() {
             return Word { outcome, pause };
@@ -174,13 +178,16 @@ impl Ear {
     /// For how long a response closes the gate that refuses a request, if it does.
     fn asked(&self, outcome: Outcome, status: StatusCode, signals: &Signals) -> Option<Duration> {
         let not_zero = |pause: &Duration| !pause.is_zero();
-        let wait = signals.wait();
-        let wait = wait.map(|wait| wait.saturating_add(signals.guard()));
+        let (wait, guard) = (signals.wait(), signals.guard());
+        let guarded = |wait: Duration| wait.saturating_add(guard);
         if outcome == Outcome::Throttled {
             let default = Some(self.default_pause).filter(not_zero);
-            return wait.filter(not_zero).or(default).or(wait);
+            let default = default.map(|pause| pause.max(guard));
+            let told = wait.filter(not_zero).map(guarded);
+            return told.or(default).or(wait);
         }
-        wait.filter(|_| signals.retry_after().is_some() || self.profile.throttles(status))
+        wait.map(guarded)
+            .filter(|_| signals.retry_after().is_some() || self.profile.throttles(status))
     }
 }
 
@@ -206,13 +213,6 @@ fn hear(trailers: &HeaderMap) -> Option<Word> {
 fn is_unavailable(trailers: &HeaderMap) -> bool {
     let status = trailers.get("grpc-status");
     status.is_some_and(|status| status.as_bytes() == b"14")
-}
-
-/// Until the reset of the limit that is exhausted.
-fn until_reset(signals: &Signals) -> Option<Duration> {
-    let limit = signals.binding().filter(|limit| limit.exhausted())?;
-    let guard = limit.provenance().map_or(Duration::ZERO, Reading::guard);
-    Some(limit.reset?.saturating_add(guard))
 }
 
 fn hit(

@@ -47,8 +47,9 @@ use self::{
 /// what is on its way already, that is a request whose inner service isn't ready, for as long as a [shelf
 /// life](tower_throttle_core::SHELF_LIFE), a service with
 /// [`backpressure`](tower_throttle_core::Backpressure) that said it was ready, for as long as it isn't
-/// called, and a permit of [`SharedGate::acquire`] in somebody's hands. *Why not take it back?* A service
-/// that is ready must take the call.
+/// called, a call that was made and granted at once but that nobody polls, since most clients do nothing
+/// until then, and a permit of [`SharedGate::acquire`] in somebody's hands. *Why not take it back?* A
+/// service that is ready must take the call.
 ///
 /// # How it opens again
 ///

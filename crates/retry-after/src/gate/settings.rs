@@ -11,11 +11,12 @@ use crate::Signals;
 /// puts off the end of the pause by a second nor asks for an end a second later than what was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum OverCap {
-    /// Those who wait and those who come are refused until the pause is over, and told when that is:
+    /// Those who wait and those who come are refused until the pause is over, and told when the next
+    /// request will pass, jitter included:
     /// [`Rejected::retry_after`](tower_throttle_core::Rejected::retry_after). The default.
     ///
-    /// Of several such pauses, the end of the longest counts. Where the gate is closed for longer by hand,
-    /// whoever comes after that end waits.
+    /// Of several such pauses, the end of the longest counts. Whoever comes after that end waits until the
+    /// gate opens: for the jitter, and for as long as it is closed by hand.
     ///
     /// Services with [`backpressure`](tower_throttle_core::Backpressure) can't be refused: they wait.
     #[default]

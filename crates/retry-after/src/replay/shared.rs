@@ -21,6 +21,8 @@ pub(super) struct Shared<B> {
     pub(super) cap: usize,
     /// Something was passed on without being kept.
     incomplete: bool,
+    /// It ended with an error.
+    broken: bool,
     /// How many there have been. They are numbered from 0.
     copies: u64,
     /// The copy that may read.
@@ -43,6 +45,7 @@ impl<B> Shared<B> {
             trailers: None,
             cap,
             incomplete: false,
+            broken: false,
             copies: 1,
             reader: 0,
             waiting: None,
@@ -78,7 +81,7 @@ impl<B> Shared<B> {
     fn gone(&self, copy: u64) -> Option<Gone> {
         match copy.cmp(&self.reader) {
             Ordering::Less => Some(Gone::TakenOver),
-            Ordering::Equal => None,
+            Ordering::Equal => self.broken.then_some(Gone::Incomplete),
             Ordering::Greater => self.incomplete.then_some(Gone::Incomplete),
         }
     }
@@ -129,6 +132,7 @@ where
             }
             Some(Err(error)) => {
                 self.live = None;
+                self.broken = true;
                 self.forget();
                 Some(Err(error.into()))
             }

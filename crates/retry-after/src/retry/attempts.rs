@@ -5,7 +5,8 @@ use tower_throttle_core::BoxError;
 
 use super::kind::chain;
 
-/// What it took to get a response: in its extensions, unless the first attempt succeeded.
+/// What it took to get a response: in its extensions, unless the first attempt succeeded, or was to be the
+/// only one ([`max_retries`](super::RetryLayer::max_retries) of 0).
 ///
 /// ```
 /// # use http::Response;

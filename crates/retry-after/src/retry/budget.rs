@@ -19,7 +19,8 @@ use super::kind::Kind;
 ///
 /// The numbers are those of the AWS SDKs' standard retries, version 2.1: 500 tokens, 14 for a transient
 /// failure, 5 for a throttled one; a success at the first attempt brings 1, a success after a retry
-/// brings back what its last retry cost. Tokens don't come back with time: only successes show that the
+/// brings back what its last retry cost; requests that may not be retried bring nothing
+/// ([`max_retries`](super::RetryLayer::max_retries) of 0). Tokens don't come back with time: only successes show that the
 /// server bears more.
 ///
 /// # Sharing

@@ -39,6 +39,11 @@ use crate::Profile;
 ///
 /// The last error of the inner service, boxed and otherwise as it was. There is no error of our own.
 ///
+/// An error of the inner service's `poll_ready` is not retried, and told to nobody: `tower` passes it on
+/// without asking the policy, also if it comes while a retry is being made ready. By the contract of a
+/// `Service` it is broken then. One that can recover had better fail in `call`, as
+/// `tower::reconnect` does.
+///
 /// # Cost
 ///
 /// `tower` copies each request before the first attempt: its headers, its extensions, and a handle of
@@ -76,10 +81,15 @@ impl RetryLayer {
     ///
     /// At once goes back what every limiter is sure to have heard of, under whatever profile: what
     /// [`HttpOutcome`](tower_throttle_core::HttpOutcome) calls throttled, which is 429, 503 with
-    /// `Retry-After`, and `RESOURCE_EXHAUSTED` of gRPC. After everything else it is waited as by default:
-    /// after `UNAVAILABLE` with a pushback, a 529 that a [closure](Self::classify) takes for throttled,
-    /// other failures, and a refusal by the limiter. A gate that has heard of it waits at the same
-    /// time, not after.
+    /// `Retry-After`, and `RESOURCE_EXHAUSTED` of gRPC. But for how long, the limiter may not have been
+    /// told. So a wait that was asked for is waited for here as well, to the instant and no longer: at the
+    /// same time as by a gate that was told, not after. Only one below 2 s, which may be mere rounding, is
+    /// left to the limiter the first time that a request is asked for one.
+    ///
+    /// After everything else it is waited as by default: after `UNAVAILABLE` with a pushback, a 529 that a
+    /// [closure](Self::classify) takes for throttled, other failures, and a refusal by the limiter. If the
+    /// limiter makes responses of its refusals ([`on_reject`](crate::RetryAfterLayer::on_reject)), let
+    /// them say `Retry-After`: a bare 429 is taken for the server's, and spends the retries in no time.
     ///
     /// A gate alone will do as well: of what it hears it closes for its
     /// [`default_pause`](crate::RetryAfterLayer::default_pause) at least, 1 s. If that is set to zero,
@@ -199,7 +209,7 @@ impl<C, I> RetryLayer<C, I> {
     }
 
     /// The most retries of one request; one more is the most attempts. Default: 3. With 0 nothing is
-    /// retried and every result passes as it is.
+    /// retried and every result passes as it is: it isn't counted in the budget, and nothing is told of it.
     #[must_use]
     pub fn max_retries(self, retries: u32) -> Self {
         self.set(|settings| settings.max_retries = retries)
@@ -218,7 +228,7 @@ impl<C, I> RetryLayer<C, I> {
     /// Whose responses are read. Default: [`Profile::generic`].
     ///
     /// Under [`Profile::aws`] the wait is that of its rule: between the own backoff and 5 s more, even
-    /// if the server asks for longer.
+    /// if the server asks for longer. It is too long for [`max_wait`](Self::max_wait) only if both are.
     #[must_use]
     pub fn profile(self, profile: Profile) -> Self {
         self.set(|settings| settings.profile = profile)

@@ -25,7 +25,7 @@
 //! | isn't forbidden: `x-should-retry: false`, a pushback that is negative or garbage, a spent budget at the server, … | [`Stopped`](GivenUp::Stopped) |
 //! | repeats a request that was turned away or never sent, or is [idempotent](RetryLayer::idempotent) | [`NotIdempotent`](GivenUp::NotIdempotent) |
 //! | isn't asked to wait longer than [`max_wait`](RetryLayer::max_wait) | [`TooLong`](GivenUp::TooLong) |
-//! | begins before the [`deadline`](RetryLayer::deadline) | [`Deadline`](GivenUp::Deadline) |
+//! | begins no later than the [`deadline`](RetryLayer::deadline) | [`Deadline`](GivenUp::Deadline) |
 //! | is within the [`budget`](RetryLayer::budget) | [`Budget`](GivenUp::Budget) |
 //! | can send the [body](crate::ReplayBody) again | [`Body`](GivenUp::Body) |
 //!
@@ -102,11 +102,16 @@
 //! [`unsent`](RetryLayer::unsent)): then only what the server turned away and what is idempotent is
 //! repeated.
 //!
+//! A retry inside of another one is such a service too: its first attempt may have been carried out, and
+//! its second refused by a limiter. So let nothing count as never sent for the outer one.
+//!
 //! # What can be seen
 //!
 //! A response carries its [`Attempts`]. `tracing` is told, at the level `DEBUG`, of each `retry` (`name`,
 //! `attempt`: the number of the one that failed, `backoff`: how long is waited, `cause`) and of each
-//! failure that is not retried: `retry_given_up` (`name`, `attempt`, `why`, `cause`).
+//! failure that is not retried: `retry_given_up` (`name`, `attempt`, `why`, `cause`). Not of an error of
+//! `poll_ready`, which [`tower` keeps from the policy](RetryLayer#errors), and of nothing where no retry is
+//! allowed in the first place.
 //!
 //! # What the head doesn't say
 //!

@@ -9,7 +9,7 @@ use super::{
     idempotent::Idempotent,
     kind::Kind,
     pause::Pause,
-    retry_on::RetryOn,
+    retry_on::{ReadAs, RetryOn},
     session::Session,
     settings::Settings,
 };
@@ -42,6 +42,25 @@ impl<C, I> RetryPolicy<C, I> {
         }
     }
 
+    /// What a result means.
+    fn judge<R>(&self, result: &mut Result<Response<R>, BoxError>) -> Outcome
+    where
+        C: Classify<Response<R>, BoxError, Feedback = Outcome>,
+    {
+        if let Ok(response) = result {
+            ReadAs::mark(response, &self.settings.profile);
+        }
+        let verdict = self.classify.classify(result.as_ref());
+        if let Ok(response) = result {
+            response.extensions_mut().remove::<ReadAs>();
+        }
+        match verdict {
+            Verdict::Known(outcome) => outcome,
+            // Nobody waits for trailers here: a verdict that they would bring is none.
+            Verdict::Later(_) => Outcome::Ignored,
+        }
+    }
+
     /// How long to wait before the next attempt, or why there is none.
     fn decide<B: Replay, R>(
         &mut self,
@@ -66,17 +85,15 @@ impl<C, I> RetryPolicy<C, I> {
         if !turned_away && !self.idempotent.picks(request) {
             return Err(GivenUp::NotIdempotent);
         }
-        if told
-            .wait
-            .is_some_and(|wait| wait.asked() > settings.max_wait)
-        {
+        if told.over_cap(settings.max_wait) {
             return Err(GivenUp::TooLong);
         }
-        let wait = settings.wait(kind, &told, own);
-        // A limiter further in that waits in our place waits no less than was asked for.
-        let least = told.wait.map_or(wait, |asked| asked.least().max(wait));
+        let wait = match settings.goes_back(kind, &told) {
+            true => self.session.wait_beside_a_limiter(&told),
+            false => told.wait(own, |asked| settings.spread(asked)),
+        };
         self.session
-            .pay(&settings, kind, least, request.body_mut())?;
+            .pay(&settings, kind, wait.max(told.least()), request.body_mut())?;
         if told.anew {
             self.session.begin_anew();
         }
@@ -127,12 +144,7 @@ where
         request: &mut Request<B>,
         result: &mut Result<Response<R>, BoxError>,
     ) -> Option<Pause> {
-        // Nobody waits for trailers here: a verdict that they would bring is none.
-        let outcome = match self.classify.classify(result.as_ref()) {
-            Verdict::Known(outcome) => outcome,
-            Verdict::Later(_) => Outcome::Ignored,
-        };
-        match outcome {
+        match self.judge(result) {
             Outcome::Succeeded => {
                 self.settings.budget.succeed(self.session.cost);
                 self.end(None, result);
@@ -142,13 +154,15 @@ where
                 self.end(None, result);
                 None
             }
-            Outcome::Throttled | Outcome::Failed => match self.decide(request, result, outcome) {
-                Ok(wait) => Some(self.retry_in(wait, result)),
-                Err(why) => {
-                    self.give_up(why, result);
-                    None
+            outcome @ (Outcome::Throttled | Outcome::Failed) => {
+                match self.decide(request, result, outcome) {
+                    Ok(wait) => Some(self.retry_in(wait, result)),
+                    Err(why) => {
+                        self.give_up(why, result);
+                        None
+                    }
                 }
-            },
+            }
         }
     }
 

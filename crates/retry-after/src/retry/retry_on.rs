@@ -1,7 +1,9 @@
-use http::{HeaderMap, Response, StatusCode};
+use std::borrow::Cow;
+
+use http::{Response, StatusCode};
 use tower_throttle_core::{BoxError, Classify, Outcome, Verdict};
 
-use crate::{Directive, Profile, Signals, clock};
+use crate::{Directive, Profile, Signals};
 
 /// Which results are worth another attempt, unless a closure says it: see
 /// [`RetryLayer::classify`](super::RetryLayer::classify).
@@ -13,11 +15,17 @@ use crate::{Directive, Profile, Signals, clock};
 /// | 408, 500, 502, 504, an error | [`Failed`](Outcome::Failed) | not retried |
 /// | any other 4xx or 5xx with `x-should-retry: true` | [`Failed`](Outcome::Failed) | not retried |
 /// | any other 4xx or 5xx | [`Ignored`](Outcome::Ignored): not retried | the same |
+/// | gRPC `OK` | [`Succeeded`](Outcome::Succeeded) | the same |
+/// | any other gRPC status | [`Ignored`](Outcome::Ignored): not retried | the same |
 /// | anything else | [`Succeeded`](Outcome::Succeeded) | the same |
 ///
-/// A gRPC status counts where it comes with the head of the response, as it does for a call that fails
-/// without having sent a message; `UNAVAILABLE` with a pushback or a `RetryInfo` counts as throttled.
-/// The head of a message stream that fails later looks like a success.
+/// A gRPC status counts, and not that of HTTP, where it comes with the head of the response, as it does
+/// for a call that fails without having sent a message; `UNAVAILABLE` with a pushback or a `RetryInfo`
+/// counts as throttled. The head of a message stream that fails later looks like a success.
+///
+/// The wait and `x-should-retry` are found where the retry finds them: under its
+/// [`profile`](super::RetryLayer::profile), or in the [`Signals`] that a layer further in has put into the
+/// extensions of the response.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RetryOn(Scope);
 
@@ -39,29 +47,30 @@ impl RetryOn {
     #[must_use]
     pub fn outcome<B>(&self, result: Result<&Response<B>, &BoxError>) -> Outcome {
         match result {
-            Ok(response) => self.of_head(response.status(), response.headers()),
+            Ok(response) => self.of_response(response),
             Err(_) => self.unless_narrow(Outcome::Failed),
         }
     }
 
-    fn of_head(self, status: StatusCode, headers: &HeaderMap) -> Outcome {
-        if let Some(grpc) = headers.get("grpc-status") {
+    fn of_response<B>(self, response: &Response<B>) -> Outcome {
+        let status = response.status();
+        if let Some(grpc) = response.headers().get("grpc-status") {
             return match grpc.as_bytes() {
                 b"0" => Outcome::Succeeded,
                 b"8" => Outcome::Throttled,
-                b"14" => unavailable(status, headers),
+                b"14" => unavailable(response),
                 _ => Outcome::Ignored,
             };
         }
         match status {
             StatusCode::TOO_MANY_REQUESTS => Outcome::Throttled,
-            StatusCode::SERVICE_UNAVAILABLE => unavailable(status, headers),
+            StatusCode::SERVICE_UNAVAILABLE => unavailable(response),
             StatusCode::REQUEST_TIMEOUT
             | StatusCode::INTERNAL_SERVER_ERROR
             | StatusCode::BAD_GATEWAY
             | StatusCode::GATEWAY_TIMEOUT => self.unless_narrow(Outcome::Failed),
             _ if !status.is_client_error() && !status.is_server_error() => Outcome::Succeeded,
-            _ if read(status, headers).directive() == Some(Directive::Retry) => {
+            _ if read(response).directive() == Some(Directive::Retry) => {
                 self.unless_narrow(Outcome::Failed)
             }
             _ => Outcome::Ignored,
@@ -85,13 +94,33 @@ impl<B> Classify<Response<B>, BoxError> for RetryOn {
 }
 
 /// One that says when to come back has turned the request away; the other may have failed halfway.
-fn unavailable(status: StatusCode, headers: &HeaderMap) -> Outcome {
-    match read(status, headers).retry_after() {
+fn unavailable<B>(response: &Response<B>) -> Outcome {
+    match read(response).retry_after() {
         Some(_) => Outcome::Throttled,
         None => Outcome::Failed,
     }
 }
 
-fn read(status: StatusCode, headers: &HeaderMap) -> Signals {
-    Signals::read(headers, status, &Profile::generic(), clock::wall_now())
+fn read<B>(response: &Response<B>) -> Cow<'_, Signals> {
+    match response.extensions().get() {
+        Some(ReadAs(profile)) => Signals::of(response, profile),
+        None => Signals::of(response, &Profile::generic()),
+    }
+}
+
+/// The profile to read a response under, in its extensions while it is judged. A classifier, which may be a
+/// closure that hands some cases on to a [`RetryOn`], is told nothing else.
+#[derive(Debug, Clone)]
+pub(super) struct ReadAs(Profile);
+
+impl ReadAs {
+    /// Marks a response that may be a failure.
+    pub(super) fn mark<B>(response: &mut Response<B>, profile: &Profile) {
+        let status = response.status();
+        let fails = status.is_client_error() || status.is_server_error();
+        let may_fail = fails || response.headers().contains_key("grpc-status");
+        if may_fail && profile.name() != Profile::generic().name() {
+            response.extensions_mut().insert(Self(profile.clone()));
+        }
+    }
 }

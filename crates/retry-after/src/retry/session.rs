@@ -6,6 +6,7 @@ use super::{
     attempts::{Attempts, GivenUp, Retried},
     kind::Kind,
     settings::Settings,
+    told::Told,
 };
 use crate::Replay;
 
@@ -16,6 +17,8 @@ pub(super) struct Session {
     started: Option<Instant>,
     own: Option<Own>,
     retries: Vec<Retried>,
+    /// It was asked to wait for a moment, and went back at once.
+    hurried: bool,
     /// What the last retry cost.
     pub(super) cost: Option<u32>,
 }
@@ -33,6 +36,7 @@ impl Session {
             started: settings.deadline.map(|_| tower_throttle_core::now()),
             own: None,
             retries: Vec::new(),
+            hurried: false,
             cost: None,
         }
     }
@@ -48,6 +52,15 @@ impl Session {
             Kind::Throttled => throttled,
             Kind::Transient | Kind::Refused => delay,
         }
+    }
+
+    /// How long to wait if a limiter further in has heard the same. What may be mere rounding is left to
+    /// it, but only once: it may have been that limiter itself that answered.
+    pub(super) fn wait_beside_a_limiter(&mut self, told: &Told) -> Duration {
+        if told.is_rounded() && !std::mem::replace(&mut self.hurried, true) {
+            return Duration::ZERO;
+        }
+        told.wait_beside_a_limiter()
     }
 
     /// Starts our own delays over.

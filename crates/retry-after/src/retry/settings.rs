@@ -12,7 +12,7 @@ use tower_throttle_jitter::{Backoff, Generator, Jitter};
 use super::{
     budget::Budget,
     kind::{Kind, chain, is_unsent},
-    told::{Told, Wait},
+    told::Told,
 };
 use crate::{Profile, Signals};
 
@@ -67,20 +67,13 @@ impl Settings {
         })
     }
 
-    /// How long to wait after a failure of this kind, if `own` is our own backoff.
-    pub(super) fn wait(&self, kind: Kind, told: &Told, own: Duration) -> Duration {
-        let goes_back = self.when_throttled == WhenThrottled::GoBack;
-        if goes_back && kind == Kind::Throttled && told.heard {
-            return Duration::ZERO;
-        }
-        match told.wait {
-            Some(Wait::Exactly(wait)) => wait,
-            Some(Wait::AtLeast(wait)) => self.spread(wait).max(own),
-            None => own,
-        }
+    /// Whether a limiter further in waits in our place.
+    pub(super) fn goes_back(&self, kind: Kind, told: &Told) -> bool {
+        self.when_throttled == WhenThrottled::GoBack && kind == Kind::Throttled && told.heard
     }
 
-    fn spread(&self, wait: Duration) -> Duration {
+    /// Lengthens a wait that was asked for.
+    pub(super) fn spread(&self, wait: Duration) -> Duration {
         // A generator can't be left half drawn by a panic elsewhere.
         let generator = self.generator.lock();
         let mut generator = generator.unwrap_or_else(PoisonError::into_inner);

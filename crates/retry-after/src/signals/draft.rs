@@ -107,8 +107,9 @@ pub(crate) fn finish(drafts: Vec<Draft>) -> Vec<Limit> {
     limits
 }
 
+/// Where both what remains and what is used are told, the tighter counts.
 fn fill_in_remaining(limit: &mut Limit) {
     let left = limit.limit.zip(limit.used);
     let left = left.map(|(quota, used)| quota.saturating_sub(used));
-    limit.remaining = limit.remaining.or(left);
+    limit.remaining = [limit.remaining, left].into_iter().flatten().min();
 }

@@ -1,13 +1,13 @@
 //! Saying it: the headers that a server sends, in the form that [`Signals`](crate::Signals) reads.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use http::HeaderValue;
-use sfv::{Integer, KeyRef, ListSerializer, ParameterSerializer, StringRef, key_ref};
+use sfv::{Integer, ItemSerializer, KeyRef, ParameterSerializer, StringRef, key_ref};
 
-use super::limit::Limit;
+use super::{Signals, limit::Limit};
 
-/// What a limit without a name is called in the `RateLimit` fields, where each has one.
+/// What the first limit without a name is called in the `RateLimit` fields, where each has one.
 const UNNAMED: &str = "default";
 
 /// The largest integer of a structured field (RFC 9651 §3.3.1).
@@ -34,58 +34,86 @@ pub fn retry_after(wait: Duration) -> HeaderValue {
 }
 
 /// The value of a `RateLimit` header (draft-ietf-httpapi-ratelimit-headers-10 §4): what remains of each
-/// limit, and the seconds until its reset, rounded up.
+/// limit, and the seconds until its reset, rounded up, at most 999 999 999.
 ///
 /// Limits of which it isn't known what remains are left out, and so are those whose name isn't
-/// printable ASCII. `None` if none is left.
+/// printable ASCII, and all from the one on that would make the value longer than
+/// [clients read](crate::Signals::MAX_VALUE_LEN). `None` if none is left.
+///
+/// The first limit without a name is called `default`, the next ones `default-2` and so on, here and in
+/// [`rate_limit_policy`] alike. Give each of several limits a name of its own: clients join what is said of
+/// one name.
 #[must_use]
 pub fn rate_limit<'a>(limits: impl IntoIterator<Item = &'a Limit>) -> Option<HeaderValue> {
-    let mut list = ListSerializer::new();
-    for limit in limits {
-        if let (Some(name), Some(remaining)) = (name(limit), limit.remaining) {
-            let member = list.bare_item(name);
-            let member = with(member, key_ref("r"), Some(remaining));
-            _ = with(member, key_ref("t"), limit.reset.map(whole_seconds));
-        }
-    }
-    HeaderValue::try_from(list.finish()?).ok()
+    list(limits, |item, limit| {
+        let item = with(item, key_ref("r"), Some(limit.remaining?));
+        let reset = limit.reset.map(|reset| whole_seconds(reset).min(MAX_DELAY));
+        Some(with(item, key_ref("t"), reset))
+    })
 }
 
 /// The value of a `RateLimit-Policy` header (draft-ietf-httpapi-ratelimit-headers-10 §3): the quota of
 /// each limit, its unit if that isn't requests, and its window in seconds, rounded up.
 ///
-/// Limits whose quota isn't known are left out, and so are those whose name isn't printable ASCII.
+/// Limits whose quota isn't known are left out, and so are those that can't be said: see [`rate_limit`].
 /// `None` if none is left.
 #[must_use]
 pub fn rate_limit_policy<'a>(limits: impl IntoIterator<Item = &'a Limit>) -> Option<HeaderValue> {
-    let mut list = ListSerializer::new();
+    list(limits, |item, limit| {
+        let item = with(item, key_ref("q"), Some(limit.limit?));
+        let unit = limit.unit.as_deref().filter(|_| !limit.counts_requests());
+        let item = match unit.map(StringRef::from_str) {
+            Some(Ok(unit)) => item.parameter(key_ref("qu"), unit),
+            _ => item,
+        };
+        Some(with(item, key_ref("w"), limit.window.map(whole_seconds)))
+    })
+}
+
+type Item = ParameterSerializer<String>;
+
+/// A list (RFC 9651 §4.1.1) of what `say` says of each limit.
+fn list<'a>(
+    limits: impl IntoIterator<Item = &'a Limit>,
+    say: impl Fn(Item, &Limit) -> Option<Item>,
+) -> Option<HeaderValue> {
+    let (mut list, mut unnamed) = (String::new(), 0);
     for limit in limits {
-        if let (Some(name), Some(quota)) = (name(limit), limit.limit) {
-            let member = with(list.bare_item(name), key_ref("q"), Some(quota));
-            let unit = limit.unit.as_deref().filter(|_| !limit.counts_requests());
-            let member = match unit.map(StringRef::from_str) {
-                Some(Ok(unit)) => member.parameter(key_ref("qu"), unit),
-                _ => member,
-            };
-            _ = with(member, key_ref("w"), limit.window.map(whole_seconds));
+        let name = name(limit, &mut unnamed);
+        let Ok(name) = StringRef::from_str(&name) else {
+            continue;
+        };
+        let Some(item) = say(ItemSerializer::new().bare_item(name), limit) else {
+            continue;
+        };
+        let (comma, item) = (if list.is_empty() { "" } else { ", " }, item.finish());
+        if list.len() + comma.len() + item.len() > Signals::MAX_VALUE_LEN {
+            break;
         }
+        list.push_str(comma);
+        list.push_str(&item);
     }
-    HeaderValue::try_from(list.finish()?).ok()
+    let list = Some(list).filter(|list| !list.is_empty())?;
+    HeaderValue::try_from(list).ok()
 }
 
-fn name(limit: &Limit) -> Option<&StringRef> {
-    StringRef::from_str(limit.name.as_deref().unwrap_or(UNNAMED)).ok()
+/// What a limit is called, after so many without a name.
+fn name<'a>(limit: &'a Limit, unnamed: &mut usize) -> Cow<'a, str> {
+    if let Some(name) = &limit.name {
+        return Cow::Borrowed(name);
+    }
+    *unnamed += 1;
+    match *unnamed {
+        1 => Cow::Borrowed(UNNAMED),
+        number => Cow::Owned(format!("{UNNAMED}-{number}")),
+    }
 }
 
-fn with<'a>(
-    member: ParameterSerializer<&'a mut String>,
-    key: &KeyRef,
-    number: Option<u64>,
-) -> ParameterSerializer<&'a mut String> {
+fn with(item: Item, key: &KeyRef, number: Option<u64>) -> Item {
     let number = number.and_then(|number| Integer::try_from(number.min(MAX_INTEGER)).ok());
     match number {
-        Some(number) => member.parameter(key, number),
-        None => member,
+        Some(number) => item.parameter(key, number),
+        None => item,
     }
 }
 

@@ -1,10 +1,12 @@
 //! What servers say in JSON bodies.
 
-use serde_json::Value;
+mod value;
 
+pub(crate) use self::value::Json;
 use super::{
     Cause,
     heard::{Heard, Rank},
+    number::Decimal,
     profile::Profile,
     reading::{Form, Reading, Source},
     span::go_duration,
@@ -28,15 +30,11 @@ const BUDGET: &[&str] = &[
 /// The code that means *not so fast* (Anthropic).
 const GROWTH: &[&str] = &["ramp_limit_exceeded"];
 
-pub(crate) fn parse(text: &[u8]) -> Option<Value> {
-    serde_json::from_slice(text).ok()
-}
-
 /// Hears what a body says. A body that isn't JSON, or is too long, says nothing.
 pub(crate) fn hear(heard: &mut Heard, body: &[u8], profile: &Profile) {
     let Some(body) = Some(body)
         .filter(|body| body.len() <= MAX_BODY)
-        .and_then(parse)
+        .and_then(Json::parse)
     else {
         return;
     };
@@ -55,11 +53,11 @@ pub(crate) fn hear(heard: &mut Heard, body: &[u8], profile: &Profile) {
     }
 }
 
-/// Shows every object in a value to `visit`. The parser bounds the depth to 128.
-fn walk(value: &Value, visit: &mut impl FnMut(&Value)) {
+/// Shows every object in a value to `visit`. The depth is bounded.
+fn walk(value: &Json, visit: &mut impl FnMut(&Json)) {
     match value {
-        Value::Array(values) => values.iter().for_each(|value| walk(value, visit)),
-        Value::Object(object) => {
+        Json::Array(values) => values.iter().for_each(|value| walk(value, visit)),
+        Json::Object(object) => {
             visit(value);
             object.values().for_each(|value| walk(value, visit));
         }
@@ -68,7 +66,7 @@ fn walk(value: &Value, visit: &mut impl FnMut(&Value)) {
 }
 
 /// `{"@type": "…/google.rpc.RetryInfo", "retryDelay": "46s"}`, and the same of Google Ads.
-fn retry_delay(object: &Value) -> Option<Reading> {
+fn retry_delay(object: &Json) -> Option<Reading> {
     let info = match is_type(object, RETRY_INFO) {
         true => object,
         false => object.get("quotaErrorDetails")?,
@@ -79,24 +77,26 @@ fn retry_delay(object: &Value) -> Option<Reading> {
 }
 
 /// `{"retry_after": 15}` (Discord at the top, Dropbox under `error`, Telegram under `parameters`).
-fn retry_after(place: &Value, base: &Base) -> Option<Reading> {
-    let text = match place.get("retry_after")? {
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => text.clone(),
+fn retry_after(place: &Json, base: &Base) -> Option<Reading> {
+    let (text, timed) = match place.get("retry_after")? {
+        Json::Number(text) => (
+            text,
+            base.number(Decimal::json(text.as_bytes())?, Unit::BySize),
+        ),
+        Json::String(text) => (text, base.read(text.as_bytes(), Unit::BySize)?),
         _ => return None,
     };
-    let timed = base.read(text.as_bytes(), Unit::BySize)?;
-    Some(in_body(timed, "retry_after", &text))
+    Some(in_body(timed, "retry_after", text))
 }
 
-fn in_message(place: &Value, base: &Base, profile: &Profile) -> Option<Reading> {
+fn in_message(place: &Json, base: &Base, profile: &Profile) -> Option<Reading> {
     let message = place.get("message")?.as_str()?;
     let text = profile.wait_in_message(message)?;
     let timed = base.read(text.as_bytes(), Unit::BySize)?;
     Some(in_body(timed, "message", message))
 }
 
-fn cause(object: &Value) -> Option<Cause> {
+fn cause(object: &Json) -> Option<Cause> {
     let codes = ["code", "type", "error_code"].into_iter();
     let mut codes = codes.filter_map(|key| object.get(key)?.as_str());
     let known = codes.find_map(|code| match code {
@@ -108,8 +108,8 @@ fn cause(object: &Value) -> Option<Cause> {
 }
 
 /// `{"@type": "…/google.rpc.QuotaFailure", "violations": [{"quotaId": "GenerateRequestsPerDay…"}]}`
-fn daily(object: &Value) -> bool {
-    let violations = object.get("violations").and_then(Value::as_array);
+fn daily(object: &Json) -> bool {
+    let violations = object.get("violations").and_then(Json::as_array);
     let mut ids = violations
         .into_iter()
         .flatten()
@@ -117,8 +117,8 @@ fn daily(object: &Value) -> bool {
     is_type(object, QUOTA_FAILURE) && ids.any(|id| id.contains("PerDay"))
 }
 
-fn is_type(object: &Value, name: &str) -> bool {
-    let url = object.get("@type").and_then(Value::as_str);
+fn is_type(object: &Json, name: &str) -> bool {
+    let url = object.get("@type").and_then(Json::as_str);
     url.and_then(|url| url.rsplit('/').next()) == Some(name)
 }
 

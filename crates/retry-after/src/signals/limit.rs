@@ -69,11 +69,17 @@ impl Limit {
         self.reading.as_ref()
     }
 
-    /// Whether this was picked out of a malformed `RateLimit` field as the last resort. Such a limit
-    /// may hold requests back, but nobody should go faster because of it.
+    /// Whether this was picked out of a malformed `RateLimit` field as the last resort, or what is known
+    /// of its window out of a malformed `RateLimit-Policy`. Such a limit may hold requests back, but nobody should go faster because of it.
     #[must_use]
     pub fn is_last_resort(&self) -> bool {
         self.guessed
+    }
+
+    /// For how long nothing should be sent if it is exhausted.
+    pub(crate) fn until_reset(&self) -> Option<Duration> {
+        let guard = self.provenance().map_or(Duration::ZERO, Reading::guard);
+        Some(self.reset?.saturating_add(guard))
     }
 
     /// Whether it is requests that are counted.
@@ -118,13 +124,14 @@ impl Limit {
             && agree(self.remaining, other.remaining)
     }
 
-    /// Adds what `other` knows beyond this. The later reset counts.
+    /// Adds what `other` knows beyond this. The tighter of two values counts, as the later reset does.
     pub(crate) fn absorb(&mut self, other: Self) {
         self.limit = self.limit.or(other.limit);
         self.remaining = self.remaining.or(other.remaining);
-        self.window = self.window.or(other.window);
-        self.used = self.used.or(other.used);
-        self.utilization = self.utilization.or(other.utilization);
+        self.window = self.window.max(other.window);
+        self.used = self.used.max(other.used);
+        let used = [self.utilization, other.utilization];
+        self.utilization = used.into_iter().flatten().reduce(f64::max);
         if other.reset > self.reset {
             self.reset = other.reset;
             self.reading = other.reading;

@@ -42,9 +42,9 @@ use crate::clock::wall_now;
 
 /// What a response says about throttling.
 ///
-/// Read with [`Signals::read`], it tells how long to [wait](Self::wait) and
-/// [why](Self::provenance), whether the server [forbids or asks for](Self::directive) a retry, which
-/// [limits](Self::limits) it disclosed, and at what [pace](Self::pace) to go on.
+/// Read with [`Signals::read`], it tells how long to [wait](Self::wait) and [why](Self::provenance),
+/// whether the server [forbids or asks for](Self::directive) a retry, which [limits](Self::limits) it
+/// disclosed, and at what [pace](Self::pace) to go on.
 ///
 /// See the [crate docs](crate) for an example.
 ///
@@ -53,8 +53,9 @@ use crate::clock::wall_now;
 /// 1. The most trusted of the headers that say how long to wait: `grpc-retry-pushback-ms`,
 ///    `retry-after-ms`, `x-ms-retry-after-ms`, `x-amz-retry-after`, `Retry-After`, `X-Retry-After`,
 ///    `X-RateLimit-Retry-After`, `x-ratelimit-after`, `google.rpc.RetryInfo` in
-///    `grpc-status-details-bin`, the body. Of several lines of one header, the longest. A zero gives
-///    way to a longer wait in a less trusted header, except for gRPC's pushback.
+///    `grpc-status-details-bin`, the body. Of several lines of one header, the longest (under
+///    `envoy-reset`, the first). A zero gives way to a longer wait in a less trusted header, except for
+///    gRPC's pushback.
 /// 2. Else the latest reset among the limits that are exhausted.
 /// 3. Else what the [profile](Profile) knows.
 ///
@@ -68,15 +69,15 @@ use crate::clock::wall_now;
 /// or an ISO 8601 date. Numbers from 10⁹ on are seconds since the epoch, from 10¹² on milliseconds. An
 /// instant in the past is a wait of zero.
 ///
-/// An instant is measured from the response's own `Date` plus its `Age`, if readable, else from the
-/// local clock: local clocks are wrong by hours.
+/// An instant is measured from the response's own `Date`, plus its `Age` if that is below 10⁹, and only
+/// without a readable `Date` from the local clock: local clocks are wrong by hours.
 ///
 /// # Bounds
 ///
 /// Nothing panics on any input. Values longer than [`MAX_VALUE_LEN`](Self::MAX_VALUE_LEN) are ignored,
 /// no more than [`MAX_LIMITS`](Self::MAX_LIMITS) limits are kept (the first ones), and the work is
 /// linear in the size of the headers. What is more than fits is [saturated](Self::saturated). A
-/// response that says nothing costs one pass over the names of its headers and no allocation.
+/// response that says nothing costs a pass over the names of its headers, and a handle of its `Date`.
 #[derive(Debug, Clone)]
 pub struct Signals {
     status: StatusCode,
@@ -87,8 +88,8 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// The longest wait to honour without asking somebody: 120 s (openai-python: waits of minutes
-    /// cluster just above 60 s, and beyond two minutes they jump to hours).
+    /// The longest wait to honour without asking somebody: 120 s (openai-python: waits of minutes cluster
+    /// just above 60 s, and beyond two minutes they jump to hours).
     pub const CAP: Duration = Duration::from_secs(120);
 
     /// Longer header values are ignored: 8 KiB.
@@ -154,7 +155,8 @@ impl Signals {
     /// Adds what a JSON body says: `google.rpc.RetryInfo`, `retry_after`, error codes that tell the
     /// [`Cause`], and a wait in the message if the profile knows the wording.
     ///
-    /// A body that isn't JSON, or is longer than [`MAX_BODY_LEN`](Self::MAX_BODY_LEN), says nothing.
+    /// A body that isn't JSON, or is longer than [`MAX_BODY_LEN`](Self::MAX_BODY_LEN), says nothing; nor
+    /// does what lies more than 32 levels deep.
     #[cfg(feature = "json")]
     #[cfg_attr(docsrs, doc(cfg(feature = "json")))]
     #[must_use]
@@ -164,8 +166,7 @@ impl Signals {
     }
 
     fn settle(mut self, profile: &Profile) -> Self {
-        let explicit = self.heard.chosen().cloned();
-        let explicit = explicit.map(|reading| profile.adjust(reading));
+        let explicit = self.heard.chosen().map(|told| profile.adjust(told.clone()));
         let exhausted = self.binding().filter(|limit| limit.exhausted());
         let reset = exhausted.and_then(Limit::provenance).cloned();
         self.wait = explicit.or(reset).or_else(|| profile.fallback(self.status));
@@ -175,15 +176,15 @@ impl Signals {
 
 /// How long to wait.
 impl Signals {
-    /// How long the server says to wait, in so many words. [`Duration::MAX`] if that is more than fits;
-    /// `None` if it doesn't say.
+    /// How long the server says to wait, in so many words; `None` if it doesn't say. [`Duration::MAX`] if
+    /// that is more than fits.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.heard.chosen().map(Reading::wait)
     }
 
-    /// How long to wait, all things considered. [`Duration::MAX`] if that is more than fits; `None` if
-    /// there is no telling, and one's own backoff has to do.
+    /// How long to wait, all things considered; `None` if there is no telling, and one's own backoff has
+    /// to do. [`Duration::MAX`] if that is more than fits.
     ///
     /// A wait may come with any status: with a success it is for the next request, with a redirect for
     /// the redirected one. Look at the status first.
@@ -211,8 +212,8 @@ impl Signals {
         self.wait() == Some(Duration::MAX)
     }
 
-    /// What to add to the wait because it was measured to an instant given in whole seconds: 1 s, or
-    /// nothing (Octokit, PyGithub, tweepy, Okta and Hugging Face all add it).
+    /// What to add to the wait because it was measured to an instant given in whole seconds: 1 s, or nothing
+    /// (Octokit, PyGithub, tweepy, Okta and Hugging Face all add it).
     #[must_use]
     pub fn guard(&self) -> Duration {
         self.provenance().map_or(Duration::ZERO, Reading::guard)

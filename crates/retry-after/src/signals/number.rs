@@ -19,13 +19,23 @@ const MAX_ZEROS: i64 = 39;
 
 impl<'a> Decimal<'a> {
     pub(crate) fn parse(text: &'a [u8]) -> Option<Self> {
+        let sign = text.iter().any(|b| matches!(b, b'+' | b'-'));
+        Self::json(text).filter(|_| !sign)
+    }
+
+    /// A number that JSON has: its exponent may have a sign.
+    pub(crate) fn json(text: &'a [u8]) -> Option<Self> {
         let Some(at) = text.iter().position(|b| b.eq_ignore_ascii_case(&b'e')) else {
             return Self::plain(text);
         };
-        let exponent = integer(&text[at + 1..])?;
-        let exponent = i64::try_from(exponent).unwrap_or(MAX_EXPONENT);
+        let (sign, digits) = match &text[at + 1..] {
+            [b'-', digits @ ..] => (-1, digits),
+            [b'+', digits @ ..] => (1, digits),
+            digits => (1, digits),
+        };
+        let exponent = i64::try_from(integer(digits)?).unwrap_or(MAX_EXPONENT);
         Some(Self {
-            exponent: exponent.min(MAX_EXPONENT),
+            exponent: sign * exponent.min(MAX_EXPONENT),
             ..Self::plain(&text[..at])?
         })
     }
@@ -116,6 +126,19 @@ mod tests {
         assert_eq!(up("0e99999999999999999999999", 9), Some(0));
         assert_eq!(up(&"9".repeat(400), 0), Some(u128::MAX));
         assert_eq!(up(&format!("0.{}1", "0".repeat(400)), 9), Some(1));
+    }
+
+    #[test]
+    fn the_exponent_of_a_number_in_json_may_have_a_sign() {
+        let up = |text: &str| Some(Decimal::json(text.as_bytes())?.scaled_up(9));
+        assert_eq!(up("1e+2"), Some(100_000_000_000));
+        assert_eq!(up("12.5E-1"), Some(1_250_000_000));
+        assert_eq!(up("1e-9"), Some(1));
+        assert_eq!(up("1e-99999999999999999999999"), Some(1));
+        assert_eq!(up("0e-99999999999999999999999"), Some(0));
+        for text in ["-1", "+1", "1e--2", "1e-", "1e+-2"] {
+            assert_eq!(up(text), None, "{text}");
+        }
     }
 
     /// `u64::from_str` and `f64::from_str` take some of these; `headers` and linkerd read `+5`.

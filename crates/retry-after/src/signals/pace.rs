@@ -19,8 +19,8 @@ pub struct Pacing {
 /// The rate is neutral: `Rate::per(events, period)` of the token bucket takes it as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// Not at all for so long; `None` if there is no telling how long, and one's own backoff has to
-    /// do.
+    /// Not at all for so long, the [guard](Signals::guard) included; `None` if there is no telling how
+    /// long, and one's own backoff has to do.
     Pause(Option<Duration>),
     /// So many requests in so long. Neither is zero.
     Rate {
@@ -126,7 +126,8 @@ impl Signals {
     /// The pace that spends what remains evenly until it is replenished; `None` if nothing was
     /// disclosed to go by.
     ///
-    /// A [wait](Self::wait) is a pause, and so is an exhausted limit. Otherwise the rate is
+    /// A [wait](Self::wait) is a pause, and so is an exhausted limit that isn't replenished by now,
+    /// whatever other limits and a wait of zero say. Otherwise the rate is
     /// `safety · remaining / reset` (khive), made sound: the reset counts as 1 s at least, the window
     /// stands in for a reset that isn't told, the rate stays within the bounds of `pacing`, and where
     /// several limits disagree the slowest counts. Limits on something other than requests (tokens,
@@ -158,12 +159,23 @@ impl Signals {
     /// ```
     #[must_use]
     pub fn pace(&self, pacing: &Pacing) -> Option<Pace> {
-        let exhausted = self.limits().iter().any(Limit::exhausted);
-        match self.wait() {
-            Some(wait) if !wait.is_zero() => return Some(Pace::Pause(Some(wait))),
-            None if exhausted => return Some(Pace::Pause(None)),
-            _ => {}
+        match self.pause() {
+            Some(pause) => Some(Pace::Pause(pause)),
+            None => self.rate(pacing),
         }
+    }
+
+    fn pause(&self) -> Option<Option<Duration>> {
+        let wait = self.wait().filter(|wait| !wait.is_zero());
+        if let Some(wait) = wait {
+            return Some(Some(wait.saturating_add(self.guard())));
+        }
+        let limits = self.limits().iter();
+        let spent = limits.filter(|limit| limit.exhausted() && limit.reset != Some(Duration::ZERO));
+        spent.map(Limit::until_reset).max()
+    }
+
+    fn rate(&self, pacing: &Pacing) -> Option<Pace> {
         let limits = self.limits().iter();
         let told = limits.filter_map(|limit| Some((limit, spendable(limit)?)));
         let told: Vec<_> = told.collect();

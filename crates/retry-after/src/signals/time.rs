@@ -70,10 +70,12 @@ impl Base {
     fn instant(&self) -> (i128, Clock) {
         *self.instant.get_or_init(|| {
             let date = self.date.as_ref().map(|date| trim(date.as_bytes()));
-            match (date.and_then(|date| http_date(date, self.now)), self.age) {
+            // Nothing is kept for 31 years, and every date would be past: such an age is a mistake.
+            let age = Some(self.age).filter(|age| (1..EPOCH_SECONDS).contains(age));
+            match (date.and_then(|date| http_date(date, self.now)), age) {
                 (None, _) => (self.now, Clock::Local),
-                (Some(date), 0) => (date, Clock::Date),
-                (Some(date), age) => {
+                (Some(date), None) => (date, Clock::Date),
+                (Some(date), Some(age)) => {
                     let age = to_signed(age.saturating_mul(NS_PER_SECOND));
                     (date.saturating_add(age), Clock::DateAndAge)
                 }
@@ -101,18 +103,31 @@ impl Base {
     }
 
     fn read_number(&self, text: &[u8], unit: Unit) -> Option<Timed> {
-        let number = Decimal::parse(text)?;
+        Some(self.number(Decimal::parse(text)?, unit))
+    }
+
+    pub(crate) fn number(&self, number: Decimal<'_>, unit: Unit) -> Timed {
         let (as_seconds, as_millis) = (number.scaled_up(9), number.scaled_up(6));
-        Some(match unit {
+        match unit {
             Unit::BySize => self.sized(as_seconds, as_millis),
             Unit::Milliseconds => Timed::delay(as_millis, Form::Milliseconds),
-        })
+        }
     }
 
     /// Takes a whole number for seconds or milliseconds, from now or since the epoch.
     pub(crate) fn by_size(&self, number: u64) -> Timed {
         let number = u128::from(number);
         self.sized(number * NS_PER_SECOND, number * NS_PER_MILLI)
+    }
+
+    /// Takes a whole number for seconds, from now or since the epoch. [`u64::MAX`] stands for more than
+    /// fits.
+    pub(crate) fn seconds(&self, number: u64) -> Timed {
+        match number {
+            u64::MAX => Timed::delay(u128::MAX, Form::Seconds),
+            _ if u128::from(number) < EPOCH_MILLIS => self.by_size(number),
+            _ => Timed::delay(u128::from(number) * NS_PER_SECOND, Form::Seconds),
+        }
     }
 
     /// Takes a number for what its size tells; given are the nanoseconds that it would be.
@@ -142,13 +157,6 @@ impl Timed {
             form,
             clock: None,
         }
-    }
-
-    /// [`u64::MAX`] stands for more than fits.
-    pub(crate) fn seconds(seconds: u64) -> Self {
-        let ns = u128::from(seconds) * NS_PER_SECOND;
-        let saturated = seconds == u64::MAX;
-        Self::delay(if saturated { u128::MAX } else { ns }, Form::Seconds)
     }
 
     /// Reads milliseconds, with or without a fraction.

@@ -123,6 +123,11 @@ async fn what_does_not_say_wait_does_not_close_it() {
 async fn what_says_too_much_but_not_for_how_long_closes_it_for_a_second_or_as_one_likes() {
     const DATE: (&str, &str) = ("date", "Fri, 29 Sep 2023 16:26:37 GMT");
     const EARLIER: (&str, &str) = ("retry-after", "Fri, 29 Sep 2023 16:26:07 GMT");
+    let exhausted = [
+        DATE,
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "1696004700"),
+    ];
     for (status, headers) in [
         (429, &[][..]),
         (429, &[("retry-after", "0")]),
@@ -140,6 +145,10 @@ async fn what_says_too_much_but_not_for_how_long_closes_it_for_a_second_or_as_on
             200,
             &[GRPC, ("grpc-status", "8"), ("grpc-retry-pushback-ms", "-1")],
         ),
+        // The first version took the second that is added to epochs for what the server asked for.
+        (429, &[DATE, ("retry-after", "1696004700")]),
+        (429, &[DATE, ("retry-after", "1696004797")]),
+        (429, &exhausted),
     ] {
         for (layer, pause) in [
             (exact_layer(), Some(secs(1))),

@@ -2,7 +2,7 @@
 
 use tower::Layer;
 use tower_throttle_core::{Limiter, Rejected, Wait, Why};
-use tower_throttle_retry_after::OverCap;
+use tower_throttle_retry_after::{OverCap, RetryAfterLayer};
 
 use crate::world::{Server, ask, exact, exact_layer, hear, ms, now, response, secs, seeded, wait};
 
@@ -34,8 +34,9 @@ fn a_gate_that_refuses_waits_again_once_the_pause_is_over() {
     let (mut gate, t0) = (seeded(7), now());
     hear(&mut gate, secs(1000), t0);
     let end = t0 + secs(1000);
-    assert_eq!(gate.check(&(), end - ms(1)), Wait::Refuse(end));
-    let opens_at = gate.resume_at(end).unwrap();
+    let opens_at = gate.resume_at(t0).unwrap();
+    assert!(opens_at > end);
+    assert_eq!(gate.check(&(), end - ms(1)), Wait::Refuse(opens_at));
     assert_eq!(gate.check(&(), end), Wait::Until(opens_at));
 }
 
@@ -61,8 +62,9 @@ fn a_refusal_ends_with_the_longest_word_over_the_cap_and_with_nothing_else() {
                 false => gate.pause(secs(3600), t0),
             }
         }
-        assert_eq!(gate.check(&(), end - ms(1)), Wait::Refuse(end));
-        assert_eq!(gate.check(&(), end), Wait::Until(t0 + secs(3600)));
+        let opens_at = t0 + secs(3600);
+        assert_eq!(gate.check(&(), end - ms(1)), Wait::Refuse(opens_at));
+        assert_eq!(gate.check(&(), end), Wait::Until(opens_at));
     }
     let mut gate = exact();
     for (pause, end) in [(300, 300), (130, 300), (10, 300), (400, 400)] {
@@ -89,6 +91,22 @@ async fn requests_that_come_are_refused_and_told_when_to_come_back() {
 
     tokio::time::advance(secs(200)).await;
     assert_eq!(ask(&service).await.unwrap(), 200);
+}
+
+/// The first version told them the end of the pause, and refused them again: the gate opens later than
+/// that by what its jitter draws.
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_back_when_he_was_told_passes() {
+    for seed in 0..100 {
+        let server = Server::saying([wait("600")]);
+        let layer = RetryAfterLayer::new().max_wait(secs(0)).seed(seed);
+        let service = layer.layer(server.service());
+        assert_eq!(ask(&service).await.unwrap(), 429);
+        let rejected = ask(&service).await.unwrap_err();
+        let rejected = rejected.downcast_ref::<Rejected>().unwrap();
+        tokio::time::sleep(rejected.retry_after().unwrap()).await;
+        assert_eq!(ask(&service).await.unwrap(), 200, "{seed}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    io,
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
@@ -169,6 +170,39 @@ async fn trailers_are_sent_again() {
         let all = body.collect().await.unwrap();
         assert!(all.trailers().unwrap().contains_key("checksum"));
         assert_eq!(all.to_bytes(), "data");
+    }
+}
+
+/// A body that breaks off after its first half.
+struct Breaks(bool);
+
+impl Body for Breaks {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        Poll::Ready(Some(match std::mem::replace(&mut self.0, true) {
+            false => Ok(Frame::data(Bytes::from_static(b"half"))),
+            true => Err(io::ErrorKind::BrokenPipe.into()),
+        }))
+    }
+}
+
+/// The first version was at its end after the error: whoever went on took half of a body for the whole.
+#[test]
+fn a_body_that_broke_off_never_seems_to_be_at_its_end() {
+    let mut body = ReplayBody::new(Breaks(false));
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut next = |body: &mut ReplayBody<_>| Pin::new(body).poll_frame(&mut cx);
+    assert!(matches!(next(&mut body), Poll::Ready(Some(Ok(_)))));
+    for _ in 0..2 {
+        assert!(matches!(next(&mut body), Poll::Ready(Some(Err(_)))));
+        assert!(!body.is_end_stream() && body.size_hint().exact().is_none());
+        let mut other = body.replay();
+        assert!(!other.is_end_stream() && !other.claim());
     }
 }
 

@@ -151,11 +151,41 @@ async fn a_wait_is_read_in_every_form_with_every_status() {
 #[tokio::test(start_paused = true)]
 async fn under_the_aws_profile_the_wait_lies_between_the_own_backoff_and_5_s_more() {
     let layer = exact().spread(0.25).profile(Profile::aws());
-    for (asked, wait) in [("0", 1000), ("1000", 1000), ("3000", 3000), ("60000", 6000)] {
+    for (asked, wait) in [
+        ("0", 1000),
+        ("1000", 1000),
+        ("3000", 3000),
+        ("60000", 6000),
+        ("600000", 6000),
+    ] {
         let reply = Reply::of(429, &[("x-amz-retry-after", asked)]);
         assert_eq!(first_wait(&layer, reply).await, ms(wait), "{asked}");
     }
     assert_eq!(first_wait(&layer, Reply::status(500)).await, ms(50));
+}
+
+/// The first version took the own backoff for a wait that the server had asked for, and gave up.
+#[tokio::test(start_paused = true)]
+async fn under_the_aws_profile_no_own_backoff_is_too_long() {
+    let none = Backoff::new(secs(2)).jitter(Jitter::none());
+    let layer = exact().backoff(none.clone()).throttled_backoff(none);
+    let layer = layer.profile(Profile::aws()).max_wait(secs(1));
+    let asked = Reply::of(429, &[("x-amz-retry-after", "1")]);
+    for reply in [Reply::status(503), asked] {
+        assert_eq!(first_wait(&layer, reply).await, secs(2));
+    }
+}
+
+/// The first version gave up, for the sake of the second that is added to make sure.
+#[tokio::test(start_paused = true)]
+async fn a_wait_of_exactly_the_longest_is_not_too_long_whatever_is_added_to_it() {
+    let exhausted = [
+        ("date", "Fri, 29 Sep 2023 16:26:37 GMT"),
+        ("x-ratelimit-remaining", "0"),
+        ("x-ratelimit-reset", "1696004917"),
+    ];
+    let wait = first_wait(&exact(), Reply::of(429, &exhausted)).await;
+    assert_eq!(wait, secs(121));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,14 +1,15 @@
 //! What is retried, and what becomes of the result.
 
-use http::Response;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use tower::ServiceBuilder;
 use tower_throttle_core::{BoxError, Outcome};
 use tower_throttle_retry_after::{
-    RetryLayer,
+    Profile, ResetFormat, ResetHeader, RetryLayer, Signals,
     retry::{Attempts, RetryOn},
 };
 
 use crate::{
-    exact, get, now, secs, send,
+    exact, get, now, post, secs, send,
     server::{Broken, Reply, Server},
 };
 
@@ -49,6 +50,66 @@ async fn of_the_grpc_statuses_resource_exhausted_and_unavailable_are_retried() {
             );
         }
     }
+}
+
+/// The table of the first version called it a success.
+#[test]
+fn a_grpc_failure_of_another_kind_is_no_success() {
+    for code in ["2", "4", "7", "13"] {
+        let response = Response::builder().header("grpc-status", code);
+        let response = response.body(()).unwrap();
+        let outcome = RetryOn::default().outcome(Ok(&response));
+        assert_eq!(outcome, Outcome::Ignored, "{code}");
+    }
+}
+
+fn signals(status: u16, headers: &[(&'static str, &'static str)]) -> Signals {
+    let status = StatusCode::from_u16(status).unwrap();
+    let lines = headers.iter().map(|(name, value)| {
+        let value = HeaderValue::from_static(value);
+        (HeaderName::from_static(name), value)
+    });
+    let now = std::time::UNIX_EPOCH;
+    Signals::read(&lines.collect(), status, &Profile::generic(), now)
+}
+
+/// The first version looked at the head only: it gave up a POST that had been turned away, and what the
+/// body asked to be retried.
+#[tokio::test(start_paused = true)]
+async fn signals_that_a_layer_has_read_from_the_body_decide_on_what_is_retried() {
+    for (status, headers) in [
+        (503, [("retry-after", "5")]),
+        (409, [("x-should-retry", "true")]),
+    ] {
+        let told = signals(status, &headers);
+        let from_the_body = move |mut response: Response<()>| {
+            response.extensions_mut().insert(told.clone());
+            response
+        };
+        let layer = ServiceBuilder::new()
+            .layer(exact().idempotent(move |_: &Request<String>| status == 409))
+            .map_response(from_the_body)
+            .into_inner();
+        let server = Server::always(status);
+        send(&layer, server.clone(), post()).await.unwrap();
+        assert_eq!(server.attempts(), 4, "{status}");
+    }
+}
+
+/// The first version read the wait under no profile when it decided what had been turned away.
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_only_the_profile_finds_tells_that_the_request_was_turned_away() {
+    let profile = Profile::envoy_reset([ResetHeader {
+        name: HeaderName::from_static("x-come-back"),
+        format: ResetFormat::Seconds,
+    }]);
+    let told = Reply::of(503, &[("x-come-back", "5")]);
+    let server = Server::new([told, Reply::status(200)]);
+    let response = send(&exact().profile(profile), server.clone(), post())
+        .await
+        .unwrap();
+    assert_eq!(server.waits(), [secs(5)]);
+    assert_eq!(response.extensions().len(), 1, "nothing but the attempts");
 }
 
 #[tokio::test(start_paused = true)]

@@ -49,6 +49,9 @@ impl<L: Limiter, F, W, R, H> RetryAfterLayer<L, F, W, R, H> {
 
     /// Answers a refused request with a response. The error type is then that of the inner service,
     /// so that a stack that can't fail still can't.
+    ///
+    /// To a retry further out it is an answer like any other, and no longer a request that was never sent:
+    /// let it say `Retry-After`.
     #[must_use]
     pub fn on_reject<G, Res>(self, respond: G) -> RetryAfterLayer<L, F, W, Respond<G>, H>
     where
@@ -74,7 +77,8 @@ impl<L: Limiter, F, W, R, H> RetryAfterLayer<L, F, W, R, H> {
         }
     }
 
-    /// Names the gate in errors and events, for all who share it.
+    /// Names the gate in errors and events, for all who share it; but not in those `rate_limit_hit` that
+    /// are heard in [trailers](crate::Listen::name).
     #[must_use]
     pub fn name(self, name: impl Into<Arc<str>>) -> Self {
         let name = name.into();

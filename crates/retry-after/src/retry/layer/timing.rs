@@ -46,8 +46,8 @@ impl<C, I> RetryLayer<C, I> {
         })
     }
 
-    /// The longest wait that a server, or a limiter, may ask for. Default:
-    /// [120 s](crate::Signals::CAP). If it asks for more, the request isn't retried: the caller gets the
+    /// The longest wait that a server, or a limiter, may ask for, without the
+    /// [guard](crate::Signals::guard). Default: [120 s](crate::Signals::CAP). If it asks for more, the request isn't retried: the caller gets the
     /// response, or the error, that says when to come back. It is never shortened.
     #[must_use]
     pub fn max_wait(self, max_wait: Duration) -> Self {
@@ -58,8 +58,9 @@ impl<C, I> RetryLayer<C, I> {
     /// before included. Default: as long as it takes.
     ///
     /// It is checked before a wait, not after: a request that would be too late fails at once, also if
-    /// it is a limiter further in that would wait as long as the server asks. What the limiters add to
-    /// that comes on top: their line, their rate, the spread of a gate that opens. An attempt that has
+    /// it is a limiter further in that would wait as long as the server asks; under
+    /// [`Profile::aws`](crate::Profile::aws) too, whose rule may have it shorter. At the deadline itself an
+    /// attempt may begin. What the limiters add to that comes on top: their line, their rate, the spread of a gate that opens. An attempt that has
     /// begun isn't cut short, nor is its wait in a limiter; for that, put a timeout outside.
     #[must_use]
     pub fn deadline(self, deadline: Duration) -> Self {

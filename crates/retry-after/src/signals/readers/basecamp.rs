@@ -13,14 +13,14 @@ pub(crate) fn read(heard: &mut Heard, line: &Line<'_>) -> Outcome {
 fn set(heard: &mut Heard, line: &Line<'_>) -> Option<()> {
     use std::time::Duration;
 
-    use crate::signals::{draft::ResetBy, json, time::Unit};
+    use crate::signals::{draft::ResetBy, json::Json, time::Unit};
 
-    let value = json::parse(line.text)?;
+    let value = Json::parse(line.text)?;
     let name = value.get("name").and_then(|name| name.as_str());
     let until = value.get("until").and_then(|until| until.as_str());
     let until = until.and_then(|until| heard.base.read(until.as_bytes(), Unit::BySize));
     let draft = heard.draft("x-ratelimit", name)?;
-    let number = |key| value.get(key).and_then(serde_json::Value::as_u64);
+    let number = |key| value.get(key).and_then(Json::as_u64);
     number("limit")
         .into_iter()
         .for_each(|quota| draft.limit(quota));

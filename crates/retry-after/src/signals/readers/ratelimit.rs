@@ -35,6 +35,7 @@ pub(crate) struct Policy {
     quota: u64,
     window: Option<Duration>,
     unit: Option<String>,
+    guessed: bool,
 }
 
 pub(crate) fn read(heard: &mut Heard, line: &Line<'_>) -> Outcome {
@@ -70,21 +71,23 @@ impl Fields {
     fn limits(&self, base: &Base, strictly: bool) -> Vec<Limit> {
         let (members, syntax) = members(&self.limits, strictly);
         let members = members.iter();
-        let limits = members
-            .filter_map(|member| self.item(member).or_else(|| self.dictionary(member, base)));
+        let limits = members.filter_map(|member| {
+            self.item(member, base)
+                .or_else(|| self.dictionary(member, base))
+        });
         let guessed = syntax == Syntax::LastResort;
         limits.map(|limit| Limit { guessed, ..limit }).collect()
     }
 
     /// `"default";r=50;t=30`. Without `r` it is malformed, and ignored.
-    fn item(&self, member: &Member) -> Option<Limit> {
+    fn item(&self, member: &Member, base: &Base) -> Option<Limit> {
         let mut limit = Limit {
             name: member.name.clone(),
             remaining: Some(member.number_of("r")?),
             ..Limit::default()
         };
-        if let Some(seconds) = member.number_of("t") {
-            limit.set_reset(self.reading(Timed::seconds(seconds)));
+        if let Some(reset) = member.number_of("t") {
+            limit.set_reset(self.reading(base.seconds(reset)));
         }
         Some(limit)
     }
@@ -103,8 +106,10 @@ impl Fields {
     }
 
     fn policies(&self, strictly: bool) -> Vec<Policy> {
-        let (members, _) = members(&self.policies, strictly);
+        let (members, syntax) = members(&self.policies, strictly);
+        let guessed = syntax == Syntax::LastResort;
         let told = members.iter().filter_map(Policy::new);
+        let told = told.map(|policy| Policy { guessed, ..policy });
         let mut policies = Vec::new();
         for policy in self.quotas.iter().cloned().chain(told).take(MAX_LIMITS) {
             if !policies.contains(&policy) {
@@ -132,6 +137,7 @@ impl Policy {
             quota: quota?,
             window: window.map(Duration::from_secs),
             unit: member.text_of("qu").map(str::to_owned),
+            guessed: false,
         })
     }
 
@@ -144,6 +150,9 @@ impl Policy {
     fn join(self, limits: &mut Vec<Limit>, alone: bool) {
         let mut joined = false;
         for limit in limits.iter_mut().filter(|limit| self.fits(limit, alone)) {
+            // The window stands in for a reset that isn't told: then a pace would be made of a guess.
+            let by_window = limit.reset.or(limit.window).is_none() && self.window.is_some();
+            limit.guessed |= self.guessed && by_window;
             limit.limit = Some(self.quota);
             limit.window = limit.window.or(self.window);
             limit.unit = limit.unit.take().or_else(|| self.unit.clone());
@@ -163,7 +172,7 @@ impl Policy {
     }
 
     fn into_limit(self) -> Limit {
-        match self.name {
+        let limit = match self.name {
             Some(name) => Limit {
                 limit: Some(self.quota),
                 window: self.window,
@@ -171,7 +180,9 @@ impl Policy {
                 ..Limit::named(name)
             },
             None => Limit::unnamed_policy(self.quota, self.window),
-        }
+        };
+        let guessed = self.guessed;
+        Limit { guessed, ..limit }
     }
 }
 

@@ -1,0 +1,112 @@
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::UNIX_EPOCH,
+};
+
+use http::{Response, header::HeaderName};
+use tower_throttle_core::{Classify, Outcome, Shared, Verdict};
+use tower_throttle_retry_after::{Profile, Signals};
+
+use crate::{Congestion, Estimator, Gradient, SharedCongestion};
+
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// Takes the concurrency that a server declares as a ceiling, and leaves the judgement of responses to
+/// another classifier.
+///
+/// A server declares it as a policy whose unit is `concurrent-requests`, as in `RateLimit-Policy:
+/// "slots";q=10;qu="concurrent-requests"` (draft-ietf-httpapi-ratelimit-headers). A response that says
+/// nothing about it changes nothing. A 429 with a limit of 0 of which 0 remain, which is how Okta says
+/// that too many are in flight, is [`Throttled`](Outcome::Throttled) anyway, and declares no number.
+///
+/// ```
+/// use tower_throttle_congestion::{CongestionLayer, Heed};
+/// use tower_throttle_core::HttpOutcome;
+///
+/// let layer = CongestionLayer::new().max_limit(100);
+/// let heed = Heed::new(HttpOutcome, layer.limiter());
+/// let layer = layer.classify(heed);
+/// # drop(tower_layer::Layer::<()>::layer(&layer, ()));
+/// ```
+///
+/// # Sharing
+///
+/// It speaks to the limiter that it was made with: make it when the limiter has its bounds.
+pub struct Heed<C, E: Estimator = Gradient> {
+    classify: C,
+    limiter: Shared<Congestion<E>>,
+    /// What was declared last, so that the limiter is only told what is new.
+    declared: Arc<AtomicU32>,
+}
+
+impl<C, E: Estimator> Heed<C, E> {
+    /// Tells `limiter` what is declared, and judges by `classify`.
+    pub fn new(classify: C, limiter: &SharedCongestion<E>) -> Self {
+        Self {
+            classify,
+            limiter: limiter.shared().clone(),
+            declared: Arc::new(AtomicU32::new(u32::MAX)),
+        }
+    }
+
+    fn hear<B>(&self, response: &Response<B>) {
+        if !response.headers().contains_key(POLICY) {
+            return;
+        }
+        // No date is read.
+        let profile = Profile::generic();
+        let signals = Signals::read(response.headers(), response.status(), &profile, UNIX_EPOCH);
+        if let Some(ceiling) = concurrency(&signals) {
+            if self.declared.swap(ceiling, Ordering::Relaxed) != ceiling {
+                self.limiter
+                    .update(|limiter, _now| limiter.set_ceiling(Some(ceiling)));
+            }
+        }
+    }
+}
+
+impl<B, Err, C, E> Classify<Response<B>, Err> for Heed<C, E>
+where
+    C: Classify<Response<B>, Err, Feedback = Outcome>,
+    E: Estimator,
+{
+    type Feedback = Outcome;
+
+    fn classify(&self, result: Result<&Response<B>, &Err>) -> Verdict<Outcome> {
+        if let Ok(response) = result {
+            self.hear(response);
+        }
+        self.classify.classify(result)
+    }
+}
+
+impl<C: Clone, E: Estimator> Clone for Heed<C, E> {
+    fn clone(&self) -> Self {
+        Self {
+            classify: self.classify.clone(),
+            limiter: self.limiter.clone(),
+            declared: Arc::clone(&self.declared),
+        }
+    }
+}
+
+impl<C: fmt::Debug, E: Estimator> fmt::Debug for Heed<C, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Heed")
+            .field("classify", &self.classify)
+            .field("declared", &self.declared)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The lowest concurrency that is declared.
+fn concurrency(signals: &Signals) -> Option<u32> {
+    let declared = signals.limits().iter();
+    let declared = declared.filter(|limit| limit.unit.as_deref() == Some("concurrent-requests"));
+    let lowest = declared.filter_map(|limit| limit.limit).min()?;
+    Some(u32::try_from(lowest).unwrap_or(u32::MAX))
+}

@@ -3,6 +3,10 @@
 use std::{convert::Infallible, future::Ready};
 
 use tower::Layer;
+use tower_throttle_aimd::{
+    Adaptive, AdaptiveLayer, Aimd, AimdLayer, Cause, Change, Ended, Paced, PacedPermit, Said, Sent,
+    SharedPaced,
+};
 use tower_throttle_congestion::{Congestion, CongestionLayer, SharedCongestion};
 use tower_throttle_core::{
     Backpressure, Limit, Rejected, Shared, future::ResponseFuture, select::Single, track::Untracked,
@@ -49,6 +53,21 @@ fn layers_services_and_handles_can_go_anywhere() {
     usable_anywhere::<Shared<TokenBucket>>();
     usable_anywhere::<SharedBucket>();
     usable_anywhere::<Rejected>();
+}
+
+#[test]
+fn what_finds_a_rate_can_go_anywhere() {
+    usable_anywhere::<AdaptiveLayer>();
+    usable_anywhere::<AimdLayer>();
+    usable_anywhere::<Adaptive>();
+    usable_anywhere::<Aimd>();
+    usable_anywhere::<Paced<Adaptive>>();
+    usable_anywhere::<SharedPaced<Adaptive>>();
+    usable_anywhere::<PacedPermit>();
+    usable_anywhere::<Said<()>>();
+    usable_anywhere::<(Sent, Ended, Change, Cause)>();
+    usable_anywhere::<<AdaptiveLayer as Layer<Inner>>::Service>();
+    usable_anywhere::<<AimdLayer as Layer<Inner>>::Service>();
 }
 
 #[test]

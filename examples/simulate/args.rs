@@ -127,9 +127,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
 
-    /// Draws the run of the first seed: who got how much of the quota, and the 429s; or the limits in
-    /// flight, and the latency
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "sweep", "table"])]
+    /// Draws the run of the first seed as SVG: who got how much of the quota, and the 429s; or the limits
+    /// in flight, and the latency. With --table: of its first case in which something changes
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["scenario", "sweep"])]
     pub(crate) plot: Option<PathBuf>,
 
     /// Print the figures as JSON instead of the table
@@ -177,7 +177,7 @@ Examples:
   cargo run --release --example simulate -- --server slots:20 --window 10 --strategy congestion
   cargo run --release --example simulate -- --server slots:20 --window 10 --clients 4 --sweep
   cargo run --release --example simulate -- --scenario rqc --clients 10 --seeds 20
-  cargo run --release --example simulate -- --table --write README.md
+  cargo run --release --example simulate -- --table --write README.md --plot figure.svg
 
 Exit codes: 0 done, 1 failed, 2 bad arguments.";
 
@@ -363,7 +363,7 @@ mod tests {
             ("--leave 30:11", "11 clients away"),
             ("--windows 20 --warmup 20", "leaves nothing"),
             ("--scenario rqc --quota 5", "cannot be used with"),
-            ("--table --plot x.svg", "cannot be used with"),
+            ("--sweep --plot x.svg", "cannot be used with"),
         ] {
             let error = plan(args).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{args}");

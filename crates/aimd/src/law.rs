@@ -3,7 +3,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tower_throttle_core::Outcome;
+use tower_throttle_core::{Invalid, Outcome};
+use tower_throttle_token_bucket::Rate;
 
 /// Decides how fast requests may leave, by what became of the earlier ones.
 ///
@@ -55,6 +56,28 @@ pub trait Law: Clone + fmt::Debug + Send + 'static {
     fn change(&mut self) -> Option<Change> {
         None
     }
+}
+
+/// A [`Law`] that reckons with the window of a server: its [`PacedLayer`](crate::PacedLayer) has the
+/// setters `window`, `min_rate` and `seed`.
+pub trait WindowedLaw: Law {
+    /// With another window.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] if the law can't have such a one.
+    fn with_window(self, window: Duration) -> Result<Self, Invalid>;
+
+    /// With another least rate.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] if the law can't have such a one.
+    fn with_min_rate(self, rate: Rate) -> Result<Self, Invalid>;
+
+    /// With other random numbers, the same in each run.
+    #[must_use]
+    fn with_seed(self, seed: u64) -> Self;
 }
 
 /// A request that leaves.

@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod adaptive;
+mod bounds;
 mod classic;
 mod law;
 mod layer;
@@ -15,7 +16,7 @@ mod time;
 pub use self::{
     adaptive::Adaptive,
     classic::{Aimd, decrease, increase},
-    law::{Cause, Change, Ended, Law, Sent},
+    law::{Cause, Change, Ended, Law, Sent, WindowedLaw},
     layer::{AdaptiveLayer, AimdLayer, PacedLayer, Said},
     paced::{Paced, PacedPermit},
     shared::SharedPaced,

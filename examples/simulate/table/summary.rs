@@ -53,11 +53,13 @@ pub(crate) fn of(plan: &Plan, summary: &Summary) -> String {
 }
 
 fn rows(config: &Config) -> Vec<Row> {
-    let mut rows = ROWS.to_vec();
+    // A batch is over before the windows are: how much of them all it used says nothing.
+    let is_batch = matches!(config.load, Load::Batch(_));
+    let mut rows = ROWS[usize::from(is_batch)..].to_vec();
     if !config.changes.is_empty() {
         rows.extend(CHANGE_ROWS);
     }
-    if matches!(config.load, Load::Batch(_)) {
+    if is_batch {
         rows.push(BATCH_ROW);
     }
     rows

@@ -18,8 +18,9 @@ pub(crate) struct Contested {
     pub(crate) rivals: Vec<(&'static str, Figures)>,
 }
 
-const RIVALS: [&str; 7] = [
+const RIVALS: [&str; 8] = [
     "gradient2",
+    "gradient2:per-call",
     "gradient2:from-1",
     "vegas",
     "aimd-concurrency",

@@ -2,6 +2,7 @@
 
 mod compare;
 mod contest;
+mod draw;
 mod judge;
 mod simulate;
 mod sweep;
@@ -22,9 +23,20 @@ pub(crate) fn run(plan: &Plan) -> Result<String, BoxError> {
         Task::Simulate => simulate::run(plan),
         Task::Compare(scenario) => compare::run(*scenario, plan),
         Task::Sweep => Ok(sweep::run(plan)),
-        Task::Table(Table::Rate) => Ok(table::markdown::rate(&judge::all(plan))),
-        Task::Table(Table::Concurrency) => Ok(table::markdown::concurrency(&contest::all(plan))),
+        Task::Table(table) => tabulate(*table, plan),
     }
+}
+
+/// Both a table and a figure, so that what a README shows is made at once.
+fn tabulate(kind: Table, plan: &Plan) -> Result<String, BoxError> {
+    let text = match kind {
+        Table::Rate => table::markdown::rate(&judge::all(plan)),
+        Table::Concurrency => table::markdown::concurrency(&contest::all(plan)),
+    };
+    if let Some(path) = &plan.plot {
+        draw::draw_case(kind, plan.config.strategy, path)?;
+    }
+    Ok(text)
 }
 
 /// What comes of a strategy, over all seeds.

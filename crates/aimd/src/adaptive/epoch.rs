@@ -2,6 +2,9 @@ use std::time::{Duration, Instant};
 
 use crate::Cause;
 
+/// So many requests that were delivered say something.
+const ENOUGH: f64 = 5.0;
+
 /// One time of congestion: from the first refusal until requests are accepted again.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Epoch {
@@ -24,6 +27,25 @@ impl Epoch {
         Self {
             rate,
             refusals,
+            ..self
+        }
+    }
+
+    /// If the law was younger than the time over which it counts, the time until requests are accepted
+    /// again counts too: what was delivered is what there was for all of it. (A window that a rush has
+    /// used up in a third of its length bears a third of the rate of the rush.)
+    ///
+    /// Not if next to nothing was delivered: then it says how full the server was before, not what can be
+    /// had.
+    pub(super) fn lasted(self, span: Duration) -> Self {
+        let (before, all) = (self.span.as_secs_f64(), span.as_secs_f64());
+        if all <= before || self.delivered * before < ENOUGH {
+            return self;
+        }
+        let delivered = self.delivered * before / all;
+        Self {
+            delivered,
+            span,
             ..self
         }
     }

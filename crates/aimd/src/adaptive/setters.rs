@@ -4,7 +4,7 @@ use tower_throttle_core::Invalid;
 use tower_throttle_token_bucket::Rate;
 
 use super::{Adaptive, FIRST_CUT, Growth, settings::Settings};
-use crate::{random::Random, sends::Sends};
+use crate::{WindowedLaw, random::Random, sends::Sends};
 
 /// Settings. A law that has begun must not be changed: it is to begin again.
 impl Adaptive {
@@ -109,5 +109,19 @@ impl Adaptive {
 impl Default for Adaptive {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl WindowedLaw for Adaptive {
+    fn with_window(self, window: Duration) -> Result<Self, Invalid> {
+        self.try_window(window)
+    }
+
+    fn with_min_rate(self, rate: Rate) -> Result<Self, Invalid> {
+        self.try_min_rate(rate)
+    }
+
+    fn with_seed(self, seed: u64) -> Self {
+        self.seed(seed)
     }
 }

@@ -30,7 +30,7 @@ const PROMPT: f64 = 1.25;
 ///
 /// ```text
 ///  max_rate ┤────╮                      ╭───
-///           ┤    │              ╭──╯ recovery · max_rate in each period
+///           ┤    │              ╭──╯ recovery · max_rate in each window
 ///           ┤    ╰───╮  ╭──╯
 ///     floor ┤ ─ ─ ─ ─╰──╯ ─ ─ ─ ─ ─ ─ ─ ─ ─
 ///           └────┬───┬──┬──────────────────▶ time
@@ -38,7 +38,8 @@ const PROMPT: f64 = 1.25;
 /// ```
 ///
 /// The limit `E` begins at `max_rate`, and steps between `floor · max_rate` and that:
-/// [`decrease`] and [`increase`], each spread by ±20 %.
+/// [`decrease`] and [`increase`], each spread by ±20 %. A [`min_rate`](Self::min_rate) above the floor
+/// takes its place.
 ///
 /// | | penalty | recovery | floor | the layer's `max_wait` |
 /// |---|---|---|---|---|
@@ -51,13 +52,13 @@ const PROMPT: f64 = 1.25;
 /// * **Down** once for each time of congestion: 429s to requests that were sent before the last cut don't
 ///   cut. After a cut nobody is sent for an interval, and longer if the next is turned away as well, as
 ///   with [`Adaptive`](crate::Adaptive).
-/// * **Up** by time: a whole step for each period of `max_rate` in which the rate was used, so that the
+/// * **Up** by time: a whole step for each window in which the rate was used, so that the
 ///   growth of all clients does not depend on how many requests there are. Time counts as used if a
 ///   send follows another as closely as the rate lets it (within 1¼ intervals), and if a success follows.
 /// * **Not at all** for other failures, and for what was dropped in flight.
 ///
 /// Requests leave evenly, from a random phase. However low the rate, one token fits: nothing is
-/// stuck below one request per period.
+/// stuck below one request per window.
 ///
 /// With [`per_response`](Self::per_response) it steps down for every 429 and up for every success instead,
 /// and the bucket holds as much as the limit, one token at least. The share of 429s in all attempts is
@@ -73,7 +74,7 @@ const PROMPT: f64 = 1.25;
 pub struct Aimd {
     settings: Settings,
     random: Random,
-    /// The limit as it is now, in tokens per period of `max_rate`.
+    /// The limit as it is now, in tokens per window.
     effective: f64,
     last_cut: Option<Instant>,
     last_sent: Option<Sent>,
@@ -142,9 +143,9 @@ impl Aimd {
     fn refused(&mut self, ended: Ended) {
         self.refusals = self.refusals.saturating_add(1);
         self.cut(ended.now);
-        let (period, asked) = (self.settings.max_rate.period(), ended.retry_after);
+        let (window, asked) = (self.settings.window(), ended.retry_after);
         let rate = self.per_second();
-        let pause = pause(self.refusals, rate, period, asked, &mut self.random);
+        let pause = pause(self.refusals, rate, window, asked, &mut self.random);
         self.paused_until = self.paused_until.max(Some(later(ended.now, pause)));
         self.change = self.change.map(|change| Change {
             pause: Some(pause),
@@ -153,10 +154,10 @@ impl Aimd {
     }
 
     fn accepted(&mut self) {
-        let period = self.settings.max_rate.period();
-        let used = std::mem::take(&mut self.used).min(period);
+        let window = self.settings.window();
+        let used = std::mem::take(&mut self.used).min(window);
         self.refusals = 0;
-        self.grow(used.as_secs_f64() / period.as_secs_f64());
+        self.grow(used.as_secs_f64() / window.as_secs_f64());
     }
 
     /// Whether a send at `at` follows as closely as the rate lets it.
@@ -166,7 +167,7 @@ impl Aimd {
     }
 
     fn cut(&mut self, now: Instant) {
-        let Settings { penalty, floor, .. } = self.settings;
+        let (penalty, floor) = (self.settings.penalty, self.settings.floor());
         let (old, jitter) = (self.per_second(), self.jitter());
         self.effective = decrease(self.effective, self.settings.max(), penalty, floor, jitter);
         self.used = Duration::ZERO;
@@ -190,7 +191,7 @@ impl Aimd {
     }
 
     fn per_second(&self) -> f64 {
-        self.effective / self.settings.max_rate.period().as_secs_f64()
+        self.effective / self.settings.window().as_secs_f64()
     }
 }
 
@@ -198,7 +199,7 @@ impl Aimd {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "it is at most the number of events of a rate, and the cast saturates"
+    reason = "the cast saturates"
 )]
 fn whole(effective: f64) -> u32 {
     (effective as u32).max(1)

@@ -5,9 +5,9 @@ use tower_throttle_token_bucket::Rate;
 
 use super::{
     Aimd,
-    settings::{Preset, Settings, Steps, share, share_or_all},
+    settings::{Preset, Settings, Steps, share},
 };
-use crate::random::Random;
+use crate::{WindowedLaw, random::Random};
 
 impl Aimd {
     /// The same as [`balanced`](Self::balanced).
@@ -70,7 +70,7 @@ impl Aimd {
         Ok(self.with(|settings| settings.penalty = penalty))
     }
 
-    /// How much the rate grows in each period of `max_rate` in which it is used, as a share of
+    /// How much the rate grows in each [`window`](Self::window) in which it is used, as a share of
     /// `max_rate`. Default: 0.05.
     ///
     /// # Panics
@@ -110,8 +110,63 @@ impl Aimd {
     ///
     /// [`Invalid`] unless `0 < floor ≤ 1`.
     pub fn try_floor(self, floor: f64) -> Result<Self, Invalid> {
-        let floor = share_or_all("floor", floor)?;
-        Ok(self.with(|settings| settings.floor = floor))
+        self.try_with(|settings| settings.set_floor(floor))
+    }
+
+    /// The rate never falls below this either. Default: the [`floor`](Self::floor) alone.
+    ///
+    /// # Panics
+    ///
+    /// If it is above `max_rate`. Use [`try_min_rate`](Self::try_min_rate) for values from outside.
+    #[must_use]
+    #[track_caller]
+    pub fn min_rate(self, rate: Rate) -> Self {
+        self.try_min_rate(rate).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// As [`min_rate`](Self::min_rate), for values from outside.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] if it is above `max_rate`.
+    pub fn try_min_rate(self, rate: Rate) -> Result<Self, Invalid> {
+        self.try_with(|settings| settings.set_min_rate(rate))
+    }
+
+    /// The time in which the server counts requests: in which the rate grows by one `recovery`, and a
+    /// quarter of which is the longest pause that isn't asked for. The limit is counted in tokens per
+    /// window. Default: the period of `max_rate`, which is right for `Rate::per_minute(100)` if the
+    /// server lets in 100 per minute. 30 years at most.
+    ///
+    /// # Panics
+    ///
+    /// If it is zero. Use [`try_window`](Self::try_window) for values from outside.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_throttle_aimd::Aimd;
+    /// use tower_throttle_token_bucket::Rate;
+    ///
+    /// let law = Aimd::balanced(Rate::per_second(10)).window(Duration::from_secs(60));
+    /// assert_eq!(law.effective(), 600.0);
+    /// ```
+    #[must_use]
+    #[track_caller]
+    pub fn window(self, window: Duration) -> Self {
+        self.try_window(window).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// As [`window`](Self::window), for values from outside.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`] if it is zero.
+    pub fn try_window(self, window: Duration) -> Result<Self, Invalid> {
+        let law = self.try_with(|settings| settings.set_window(window))?;
+        let effective = law.settings.max();
+        Ok(Self { effective, ..law })
     }
 
     /// Steps down for each 429 and up for each success, with a bucket as large as the limit that is
@@ -129,7 +184,7 @@ impl Aimd {
         Self { random, ..self }
     }
 
-    /// The limit as it is now: tokens per period of `max_rate`.
+    /// The limit as it is now: tokens per [`window`](Self::window).
     #[must_use]
     pub const fn effective(&self) -> f64 {
         self.effective
@@ -138,5 +193,27 @@ impl Aimd {
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
         self
+    }
+
+    fn try_with(
+        mut self,
+        change: impl FnOnce(&mut Settings) -> Result<(), Invalid>,
+    ) -> Result<Self, Invalid> {
+        change(&mut self.settings)?;
+        Ok(self)
+    }
+}
+
+impl WindowedLaw for Aimd {
+    fn with_window(self, window: Duration) -> Result<Self, Invalid> {
+        self.try_window(window)
+    }
+
+    fn with_min_rate(self, rate: Rate) -> Result<Self, Invalid> {
+        self.try_min_rate(rate)
+    }
+
+    fn with_seed(self, seed: u64) -> Self {
+        self.seed(seed)
     }
 }

@@ -1,7 +1,5 @@
-use std::time::Duration;
-
 use tower_throttle_core::{
-    Fail,
+    Fail, Invalid,
     hold::Head,
     select::{Alike, Everything},
 };
@@ -31,44 +29,24 @@ impl Default for PacedLayer<Adaptive> {
 
 /// What shapes the law.
 impl<F: Clone, W: Clone, R: Clone, H: Clone> PacedLayer<Adaptive, F, W, R, H> {
-    /// The time in which the server counts requests: see [`Adaptive::window`]. Default: 10 s.
-    ///
-    /// # Panics
-    ///
-    /// If it is zero.
-    #[must_use]
-    #[track_caller]
-    pub fn window(self, window: Duration) -> Self {
-        self.relawed(|law| law.window(window))
-    }
-
     /// The most that the server allows to all its clients together: see [`Adaptive::max_rate`].
     /// Default: unknown.
     ///
     /// # Panics
     ///
-    /// If it is below `min_rate`.
+    /// If it is below `min_rate`. Use [`try_max_rate`](Self::try_max_rate) for values from outside.
     #[must_use]
     #[track_caller]
     pub fn max_rate(self, rate: Rate) -> Self {
         self.relawed(|law| law.max_rate(rate))
     }
 
-    /// The rate never falls below this: see [`Adaptive::min_rate`]. Default: one request in ten
-    /// windows.
+    /// As [`max_rate`](Self::max_rate), for values from outside.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If it is above `max_rate`.
-    #[must_use]
-    #[track_caller]
-    pub fn min_rate(self, rate: Rate) -> Self {
-        self.relawed(|law| law.min_rate(rate))
-    }
-
-    /// Draws the same numbers in each run: see [`Adaptive::seed`].
-    #[must_use]
-    pub fn seed(self, seed: u64) -> Self {
-        self.relawed(|law| law.seed(seed))
+    /// [`Invalid`] if it is below `min_rate`.
+    pub fn try_max_rate(self, rate: Rate) -> Result<Self, Invalid> {
+        self.try_relawed(|law| law.try_max_rate(rate))
     }
 }

@@ -64,7 +64,7 @@ impl<F: Clone, W: Clone, R: Clone, H: Clone> PacedLayer<Aimd, F, W, R, H> {
         self.try_relawed(|law| law.try_penalty(penalty))
     }
 
-    /// How much the rate grows in each period in which it is used: see [`Aimd::recovery`]. Default:
+    /// How much the rate grows in each window in which it is used: see [`Aimd::recovery`]. Default:
     /// 0.05.
     ///
     /// # Panics
@@ -109,11 +109,5 @@ impl<F: Clone, W: Clone, R: Clone, H: Clone> PacedLayer<Aimd, F, W, R, H> {
     #[must_use]
     pub fn per_response(self) -> Self {
         self.relawed(Aimd::per_response)
-    }
-
-    /// Draws the same numbers in each run: see [`Aimd::seed`].
-    #[must_use]
-    pub fn seed(self, seed: u64) -> Self {
-        self.relawed(|law| law.seed(seed))
     }
 }

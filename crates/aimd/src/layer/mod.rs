@@ -1,6 +1,7 @@
 mod adaptive;
 mod classic;
 mod said;
+mod windowed;
 
 use std::{sync::Arc, time::Duration};
 

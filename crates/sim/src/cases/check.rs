@@ -31,16 +31,16 @@ pub struct Verdict {
 impl Check {
     pub(super) fn used(percent: f64) -> Self {
         let figure = |run: &Figures| run.utilisation * 100.0;
-        Self::new("U", " %", 1, figure, Bound::AtLeast(percent))
+        Self::new("quota used", " %", 1, figure, Bound::AtLeast(percent))
     }
 
     pub(super) fn rejected(per_100: f64) -> Self {
         let figure = |run: &Figures| run.rejected_per_accepted * 100.0;
-        Self::new("p", "", 2, figure, Bound::AtMost(per_100))
+        Self::new("429s per 100", "", 2, figure, Bound::AtMost(per_100))
     }
 
     pub(super) fn fair(jain: f64) -> Self {
-        Self::new("J", "", 3, |run| run.jain, Bound::AtLeast(jain))
+        Self::new("Jain", "", 3, |run| run.jain, Bound::AtLeast(jain))
     }
 
     pub(super) fn reclaimed(windows: f64) -> Self {
@@ -56,7 +56,13 @@ impl Check {
 
     pub(super) fn rejected_after_change(per_100: f64) -> Self {
         let figure = |run: &Figures| run.rejected_after_change * 100.0;
-        Self::new("p in 4 windows", "", 1, figure, Bound::AtMost(per_100))
+        Self::new(
+            "429s per 100 in 4 windows",
+            "",
+            1,
+            figure,
+            Bound::AtMost(per_100),
+        )
     }
 
     pub(super) fn success(percent: f64) -> Self {
@@ -71,7 +77,7 @@ impl Check {
 
     pub(super) fn per_minute(requests: f64) -> Self {
         let figure = |run: &Figures| run.per_minute;
-        Self::new("per minute", "", 1, figure, Bound::AtLeast(requests))
+        Self::new("let in per minute", "", 1, figure, Bound::AtLeast(requests))
     }
 
     pub(super) fn none_lost() -> Self {
@@ -115,7 +121,7 @@ impl Check {
     }
 }
 
-/// As in `U ≥ 98.5 %`.
+/// As in `quota used ≥ 98.5 %`.
 impl fmt::Display for Check {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (sign, bound) = match self.bound {

@@ -106,7 +106,10 @@ impl<'a> RatePlot<'a> {
         }
         let accepted = sums(&self.series.accepted, self.series.slices());
         let bins = bins.aligned(&accepted, &self.series.quota_per_slice);
-        (bins, format!("Each step is {step} long."))
+        let note = format!(
+            "Each step is {step} long. It begins almost when a window of the server does, so a little may rise above the quota."
+        );
+        (bins, note)
     }
 }
 

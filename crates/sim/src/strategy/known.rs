@@ -10,25 +10,40 @@ use crate::{rivals::stkai::Preset, wire::Wire};
 #[derive(Debug)]
 pub(super) struct Known {
     pub(super) name: &'static str,
-    /// What number follows the name, if one does.
-    pub(super) takes: Option<&'static str>,
     pub(super) about: &'static str,
     /// Whether it is of this suite.
     pub(super) ours: bool,
     pub(super) stack: Build,
 }
 
-const fn known(name: &'static str, about: &'static str, stack: Build) -> Known {
-    Known {
-        name,
-        takes: None,
-        about,
-        ours: false,
-        stack,
+/// How its layers are put around a wire.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Build {
+    Plain(fn(&Seat, Wire) -> Stack),
+    /// A number follows its name.
+    Numbered(fn(&Seat, Wire, u32) -> Stack),
+}
+
+impl Known {
+    /// What the number is that follows the name, if one does.
+    pub(super) const fn takes(&self) -> Option<&'static str> {
+        match self.stack {
+            Build::Plain(_) => None,
+            Build::Numbered(_) => Some("LIMIT"),
+        }
     }
 }
 
-const fn ours(name: &'static str, about: &'static str, stack: Build) -> Known {
+const fn known(name: &'static str, about: &'static str, stack: fn(&Seat, Wire) -> Stack) -> Known {
+    Known {
+        name,
+        about,
+        ours: false,
+        stack: Build::Plain(stack),
+    }
+}
+
+const fn ours(name: &'static str, about: &'static str, stack: fn(&Seat, Wire) -> Stack) -> Known {
     let known = known(name, about, stack);
     Known {
         ours: true,
@@ -36,18 +51,15 @@ const fn ours(name: &'static str, about: &'static str, stack: Build) -> Known {
     }
 }
 
-type Build = fn(&Seat, Wire, u32) -> Stack;
-
 /// No layer at all: what is refused stays refused.
-pub(super) const BARE: Known = known("bare", "no layers", |_, wire, _| Stack::new(wire));
+pub(super) const BARE: Known = known("bare", "no layers", |_, wire| Stack::new(wire));
 
 /// The only one that takes a number.
 pub(super) const FIXED: Known = Known {
     name: "fixed",
-    takes: Some("LIMIT"),
     about: "always at most so many in flight",
     ours: false,
-    stack: peers::fixed,
+    stack: Build::Numbered(peers::fixed),
 };
 
 /// Every strategy there is: ours, then what others do.
@@ -55,124 +67,115 @@ pub(super) const KNOWN: &[Known] = &[
     ours(
         "adaptive",
         "our recommended law, told the quota and the window, but not how many clients there are",
-        |seat, wire, _| suite::adaptive(seat, wire),
+        suite::adaptive,
     ),
     ours(
         "aimd:conservative",
         "our classic AIMD, told the same: halves on a 429",
-        |seat, wire, _| suite::aimd(seat, AimdLayer::conservative(seat.rate), wire),
+        |seat, wire| suite::aimd(seat, AimdLayer::conservative(seat.rate), wire),
     ),
-    ours(
-        "aimd:balanced",
-        "the same: takes 30 % off",
-        |seat, wire, _| suite::aimd(seat, AimdLayer::balanced(seat.rate), wire),
-    ),
+    ours("aimd:balanced", "the same: takes 30 % off", |seat, wire| {
+        suite::aimd(seat, AimdLayer::balanced(seat.rate), wire)
+    }),
     ours(
         "aimd:optimistic",
         "the same: takes 15 % off",
-        |seat, wire, _| suite::aimd(seat, AimdLayer::optimistic(seat.rate), wire),
+        |seat, wire| suite::aimd(seat, AimdLayer::optimistic(seat.rate), wire),
     ),
     ours(
         "congestion",
         "our limit on the concurrency: watches latency, refusals and failures; told nothing",
-        |seat, wire, _| suite::congestion(seat, CongestionLayer::new(), wire),
+        |seat, wire| suite::congestion(seat, CongestionLayer::new(), wire),
     ),
     ours(
         "congestion:littles-law",
         "the same with Little's law",
-        |seat, wire, _| suite::congestion(seat, CongestionLayer::with(LittlesLaw::new()), wire),
+        |seat, wire| suite::congestion(seat, CongestionLayer::with(LittlesLaw::new()), wire),
     ),
     ours(
         "adaptive+congestion",
         "both of ours, in one line",
-        |seat, wire, _| suite::pair(seat, wire),
+        suite::pair,
     ),
     ours(
         "token-bucket",
         "our token bucket in each client, told the whole quota",
-        |seat, wire, _| suite::token_bucket(seat, wire),
+        suite::token_bucket,
     ),
     known(
         "none",
         "no limiter: 5 retries, after 1, 2, 4, 8 and 16 s, half of it at random",
-        |seat, wire, _| peers::none(seat, wire),
+        peers::none,
     ),
     known(
         "share-of-n",
         "an oracle: paced to a fair share of the quota",
-        |seat, wire, _| peers::share_of_n(seat, wire),
+        peers::share_of_n,
     ),
     known(
         "stkai:conservative",
         "the stkai SDK's law, told 20 % of the quota",
-        |seat, wire, _| peers::stkai(seat, Preset::CONSERVATIVE, wire),
+        |seat, wire| peers::stkai(seat, Preset::CONSERVATIVE, wire),
     ),
-    known("stkai:balanced", "the same, told 40 %", |seat, wire, _| {
+    known("stkai:balanced", "the same, told 40 %", |seat, wire| {
         peers::stkai(seat, Preset::BALANCED, wire)
     }),
-    known(
-        "stkai:optimistic",
-        "the same, told 80 %",
-        |seat, wire, _| peers::stkai(seat, Preset::OPTIMISTIC, wire),
-    ),
+    known("stkai:optimistic", "the same, told 80 %", |seat, wire| {
+        peers::stkai(seat, Preset::OPTIMISTIC, wire)
+    }),
     known(
         "stkai-sdk:none",
         "the stkai SDK's retries, and no limiter",
-        |seat, wire, _| peers::stkai_retry(seat, wire),
+        peers::stkai_retry,
     ),
     known(
         "stkai-sdk:conservative",
         "the stkai SDK as it is: told 100 per window, waits without a line, gives up in time",
-        |seat, wire, _| peers::stkai_sdk(seat, Preset::CONSERVATIVE, wire),
+        |seat, wire| peers::stkai_sdk(seat, Preset::CONSERVATIVE, wire),
     ),
-    known("stkai-sdk:balanced", "the same", |seat, wire, _| {
+    known("stkai-sdk:balanced", "the same", |seat, wire| {
         peers::stkai_sdk(seat, Preset::BALANCED, wire)
     }),
-    known("stkai-sdk:optimistic", "the same", |seat, wire, _| {
+    known("stkai-sdk:optimistic", "the same", |seat, wire| {
         peers::stkai_sdk(seat, Preset::OPTIMISTIC, wire)
     }),
-    known(
-        "aws-cubic",
-        "the AWS SDKs' adaptive mode",
-        |seat, wire, _| peers::aws_cubic(seat, wire),
-    ),
-    known(
-        "sre",
-        "Google's adaptive throttling, K = 1.1",
-        |seat, wire, _| peers::sre(seat, wire),
-    ),
+    known("aws-cubic", "the AWS SDKs' adaptive mode", peers::aws_cubic),
+    known("sre", "Google's adaptive throttling, K = 1.1", peers::sre),
     known(
         "gradient2",
-        "Netflix's Gradient2, never below 20 in flight",
-        |seat, wire, _| peers::gradient2(seat, wire),
+        "Netflix's Gradient2, in windows of a second, never below 20 in flight",
+        peers::gradient2,
+    ),
+    known(
+        "gradient2:per-call",
+        "the same, without windows",
+        peers::gradient2_per_call,
     ),
     known(
         "gradient2:from-1",
         "the same, never below 1",
-        |seat, wire, _| peers::gradient2_from_1(seat, wire),
+        peers::gradient2_from_1,
     ),
-    known("vegas", "Netflix's Vegas", |seat, wire, _| {
-        peers::vegas(seat, wire)
-    }),
+    known("vegas", "Netflix's Vegas", peers::vegas),
     known(
         "aimd-concurrency",
         "Netflix's AIMD, never below 20 in flight",
-        |seat, wire, _| peers::aimd_concurrency(seat, wire),
+        peers::aimd_concurrency,
     ),
     known(
         "aimd-concurrency:from-1",
         "the same, never below 1",
-        |seat, wire, _| peers::aimd_concurrency_from_1(seat, wire),
+        peers::aimd_concurrency_from_1,
     ),
     known(
         "tower-resilience:aimd",
         "tower-resilience's AIMD, slow above 0.5 s",
-        |seat, wire, _| peers::tower_aimd(seat, wire),
+        peers::tower_aimd,
     ),
     known(
         "tower-resilience:vegas",
         "tower-resilience's Vegas",
-        |seat, wire, _| peers::tower_vegas(seat, wire),
+        peers::tower_vegas,
     ),
     FIXED,
 ];

@@ -14,7 +14,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use tower_throttle_jitter::Generator;
 use tower_throttle_token_bucket::Rate;
 
-use self::known::{BARE, FIXED, KNOWN, Known};
+use self::known::{BARE, Build, FIXED, KNOWN, Known};
 pub(crate) use self::scramble::TimedOut;
 pub use self::stack::{Caller, Stack};
 use crate::wire::Wire;
@@ -72,7 +72,10 @@ impl Strategy {
     /// Puts the layers of one client around its wire.
     #[must_use]
     pub fn stack(&self, seat: &Seat, wire: Wire) -> Stack {
-        (self.kind.stack)(seat, wire, self.argument)
+        match self.kind.stack {
+            Build::Plain(stack) => stack(seat, wire),
+            Build::Numbered(stack) => stack(seat, wire, self.argument),
+        }
     }
 
     /// What this suite has: what it recommends comes first.
@@ -84,7 +87,7 @@ impl Strategy {
 
     /// The names of all strategies, each with what it is.
     pub fn all() -> impl Iterator<Item = (String, &'static str)> {
-        KNOWN.iter().map(|known| match known.takes {
+        KNOWN.iter().map(|known| match known.takes() {
             Some(argument) => (format!("{}:{argument}", known.name), known.about),
             None => (known.name.to_owned(), known.about),
         })
@@ -107,12 +110,12 @@ impl FromStr for Strategy {
     fn from_str(text: &str) -> Result<Self, String> {
         let exact = KNOWN
             .iter()
-            .find(|known| known.name == text && known.takes.is_none());
+            .find(|known| known.name == text && known.takes().is_none());
         if let Some(kind) = exact {
             return Ok(Self { kind, argument: 0 });
         }
         let (name, argument) = text.split_once(':').unwrap_or((text, ""));
-        let mut taking = KNOWN.iter().filter(|known| known.takes.is_some());
+        let mut taking = KNOWN.iter().filter(|known| known.takes().is_some());
         let kind = taking.find(|known| known.name == name);
         let argument = argument.parse().ok().filter(|&number: &u32| number > 0);
         match kind.zip(argument) {
@@ -129,7 +132,7 @@ fn names() -> String {
 
 impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.kind.takes {
+        match self.kind.takes() {
             Some(_) => write!(f, "{}:{}", self.kind.name, self.argument),
             None => f.write_str(self.kind.name),
         }

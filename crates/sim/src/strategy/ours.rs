@@ -62,7 +62,7 @@ pub(super) fn pair(seat: &Seat, wire: Wire) -> Stack {
 
 /// Finds it the classic way.
 pub(super) fn aimd(seat: &Seat, layer: AimdLayer, wire: Wire) -> Stack {
-    paced(seat, layer.seed(seat.seed), wire)
+    paced(seat, layer.window(seat.window).seed(seat.seed), wire)
 }
 
 /// Whatever a layer's own limit on waiting is, here the user's counts: by default there is none.

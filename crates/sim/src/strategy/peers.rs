@@ -12,7 +12,7 @@ use super::{Caller, Seat, Stack, repeat::Repeat, scramble::Scramble};
 use crate::{
     rivals::{
         Aimd, AwsCubic, Bounds, Formula, Gradient2, InFlightLimit, Sample, ShareOfN, Sre, Stkai,
-        TowerAimd, TowerVegas, Vegas,
+        TowerAimd, TowerVegas, Vegas, Windowed,
         retry::{AwsRetry, Doubling, Habit, StkaiRetry},
         stkai::Preset,
     },
@@ -78,15 +78,22 @@ pub(super) fn sre(seat: &Seat, wire: Wire) -> Stack {
     repeat(seat, Caller::new(told), Doubling::default())
 }
 
+/// In windows of a second, as its README has it.
 pub(super) fn gradient2(seat: &Seat, wire: Wire) -> Stack {
+    in_flight(seat, Windowed::new(Gradient2::published()), wire)
+}
+
+/// Told of every call: few clients here have the ten calls per second that a window wants.
+pub(super) fn gradient2_per_call(seat: &Seat, wire: Wire) -> Stack {
     in_flight(seat, Gradient2::published(), wire)
 }
 
-/// Without the floor of 20, which is a floor for each of the clients.
+/// And without the floor of 20, which is a floor for each of the clients.
 pub(super) fn gradient2_from_1(seat: &Seat, wire: Wire) -> Stack {
     in_flight(seat, Gradient2::with(from_1()), wire)
 }
 
+/// Told of every call, as the limiters that it is the default of do.
 pub(super) fn vegas(seat: &Seat, wire: Wire) -> Stack {
     in_flight(seat, Vegas::published(seat.generator(1)), wire)
 }

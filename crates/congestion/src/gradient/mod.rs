@@ -38,7 +38,7 @@ use crate::{Bounds, Cause, Change, Estimator, Sample, dice::Dice};
 ///            └─┐ drops         ╭───────────╮  ╭──────
 ///              └┐        ╭─────╯ hold      │  │
 ///               │   ╭────╯ climb           │  │
-///         1     └───╯                      └──╯
+///               └───╯                      └──╯
 ///                ╰─╯                       ╰──╯
 ///               probe                     probe, at a date that all clients share
 /// ```
@@ -50,7 +50,8 @@ use crate::{Bounds, Cause, Change, Estimator, Sample, dice::Dice};
 ///   (DCTCP, RFC 8257 §3.3, with the window for the round trip): half of it at most, and hardly any of it
 ///   for one stray error. A limit that was met with a drop doesn't rise.
 /// * **Climb.** While the server is faster than tolerated, the limit rises: the more slowly the nearer it
-///   is, by less than in proportion, and faster as long as nothing is known of the server.
+///   is, and by less than in proportion, so that clients which climb together come nearer to each other. After
+///   a probe that found a far slower server it starts in proportion, as TCP does.
 /// * **Tolerance.** The more a client has in flight, the less slow the server may become for it, so that
 ///   those who have more give way to those who have less; except for those with only a few, to whom one more is a
 ///   large step.
@@ -142,21 +143,11 @@ impl Gradient {
     }
 
     fn anxiety(&self) -> Anxiety {
-        if self.baseline.is_young() {
-            Anxiety::Young
-        } else if self.gloom.is_doubt() {
-            Anxiety::Doubt
-        } else {
-            Anxiety::Calm
-        }
+        Anxiety::of(&self.baseline, &self.gloom)
     }
 
     fn probe(&mut self, date: &Date, limit: f64, now: Instant) -> Change {
-        let calls = match self.anxiety() {
-            Anxiety::Young => probe::FIRST,
-            Anxiety::Doubt => probe::DOUBTFUL,
-            Anxiety::Calm => probe::REGULAR,
-        };
+        let calls = probe::calls(self.anxiety());
         let latency = self.window.latency().or(self.room.latency());
         let latency = latency.or(self.baseline.latency()).unwrap_or_default();
         let probe = Probe::start(date, now, latency, limit, calls, &mut self.dice);

@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use tower_throttle_core::{Limiter, Outcome, Report, Snapshot, Wait};
 
-use crate::{Bounds, Cause, Change, Estimator, Gradient, Sample, news::News};
+use crate::{Bounds, Cause, Change, Estimator, Gradient, Relief, Sample, news::News};
 
 /// Lets so many requests be in flight as the server will bear, as an [`Estimator`] finds out.
 ///
@@ -30,6 +30,9 @@ pub struct Congestion<E = Gradient> {
     bounds: Bounds,
     /// What the server declared.
     ceiling: Option<u32>,
+    /// The limit if there were no bounds.
+    wanted: f64,
+    /// The limit.
     exact: f64,
     /// The limit without its fraction, and the fraction.
     whole: u32,
@@ -39,6 +42,12 @@ pub struct Congestion<E = Gradient> {
     /// What was left over when the fraction was last rounded.
     rest: f64,
     in_flight: u32,
+    /// Counts how often the limit was set, and how many probes began.
+    era: u64,
+    /// How many of those in flight were sent in this era.
+    current: u32,
+    /// How many of earlier eras don't count.
+    overdue: u32,
     /// The latest instant that a call was over.
     latest: Option<Instant>,
     last_cause: Option<Cause>,
@@ -50,6 +59,7 @@ pub struct Congestion<E = Gradient> {
 pub struct CongestionPermit {
     started: Instant,
     in_flight: u32,
+    era: u64,
 }
 
 impl Congestion {
@@ -74,12 +84,16 @@ impl<E: Estimator> Congestion<E> {
             estimator,
             bounds: Bounds::new(1, 200),
             ceiling: None,
+            wanted: 20.0,
             exact: 20.0,
             whole: 20,
             fraction: 0.0,
             allowed: 20,
             rest: 0.0,
             in_flight: 0,
+            era: 0,
+            current: 0,
+            overdue: 0,
             latest: None,
             last_cause: None,
             news: News::default(),
@@ -89,7 +103,8 @@ impl<E: Estimator> Congestion<E> {
     /// The limit at the start. Default: 20, or the bound that is nearest.
     #[must_use]
     pub fn start(mut self, limit: u32) -> Self {
-        self.put(f64::from(limit));
+        self.wanted = f64::from(limit);
+        self.put(self.wanted);
         self
     }
 
@@ -97,7 +112,7 @@ impl<E: Estimator> Congestion<E> {
     #[must_use]
     pub fn min_limit(mut self, min: u32) -> Self {
         self.bounds = Bounds::new(min, self.bounds.max);
-        self.put(self.exact);
+        self.put(self.wanted);
         self
     }
 
@@ -105,7 +120,7 @@ impl<E: Estimator> Congestion<E> {
     #[must_use]
     pub fn max_limit(mut self, max: u32) -> Self {
         self.bounds = Bounds::new(self.bounds.min.min(max), max);
-        self.put(self.exact);
+        self.put(self.wanted);
         self
     }
 
@@ -117,10 +132,11 @@ impl<E: Estimator> Congestion<E> {
         self
     }
 
-    /// How many may be in flight now.
+    /// How many may be in flight now. While a probe is under way, less than the server bears; and before
+    /// it begins, nobody may be sent for a moment, whatever the limit.
     #[must_use]
     pub fn limit(&self) -> u32 {
-        self.allowed
+        self.allowed.saturating_add(self.overdue)
     }
 
     /// The limit with its fraction.
@@ -147,16 +163,30 @@ impl<E: Estimator> Congestion<E> {
         self.last_cause
     }
 
-    /// Sets the limit. The estimator goes on from there.
+    /// Sets the limit, within its bounds: 0 counts as 1. The estimator goes on from there; a probe that is
+    /// under way is over, and what becomes of the calls in flight says nothing about the new limit.
     pub fn set_limit(&mut self, limit: u32) {
-        self.change(Change::new(f64::from(limit), Cause::Set));
+        self.restart();
+        self.wanted = f64::from(limit);
+        self.change(Change::new(self.wanted, Cause::Set));
     }
 
     /// What the server says is the most; `None` if it says nothing any more. The limit stays at or below
-    /// it, and may be 0 only in so far as it is 1: somebody has to ask whether it still holds.
+    /// it; 0 counts as 1, since somebody has to ask whether it still holds.
+    ///
+    /// It hides the limit and doesn't replace it: with a higher one, the limit is what it was before,
+    /// unless it has been lowered for another reason meanwhile. If it lowers the limit, a probe that is
+    /// under way is over, and what becomes of the calls in flight says nothing about the new limit.
     pub fn set_ceiling(&mut self, ceiling: Option<u32>) {
+        if ceiling == self.ceiling {
+            return;
+        }
         self.ceiling = ceiling;
-        self.change(Change::new(self.exact, Cause::Declared));
+        if self.effective().clamp(self.exact) < self.exact {
+            self.wanted = self.estimator.relief().map_or(self.wanted, |it| it.limit);
+            self.restart();
+        }
+        self.change(Change::new(self.wanted, Cause::Declared));
     }
 
     /// The estimator.
@@ -173,6 +203,27 @@ impl<E: Estimator> Congestion<E> {
         Bounds::new(self.bounds.min.min(max), max)
     }
 
+    /// A probe may go below the lowest limit: else it would measure a server under load.
+    fn bounds_now(&self) -> Bounds {
+        let bounds = self.effective();
+        match self.estimator.relief() {
+            Some(_) => Bounds::new(1, bounds.max),
+            None => bounds,
+        }
+    }
+
+    /// The limit is another one, and not because of what was learnt.
+    fn restart(&mut self) {
+        self.estimator.reset();
+        self.begin_era();
+    }
+
+    fn begin_era(&mut self) {
+        self.era = self.era.wrapping_add(1);
+        self.current = 0;
+        self.overdue = 0;
+    }
+
     fn change(&mut self, change: Change) {
         let before = self.exact;
         self.put(change.limit);
@@ -186,7 +237,15 @@ impl<E: Estimator> Congestion<E> {
         if limit.is_nan() {
             return;
         }
-        self.exact = self.effective().clamp(limit);
+        let bounds = self.bounds_now();
+        let most = f64::from(bounds.max);
+        // What is beyond the bounds is hidden, not forgotten.
+        self.wanted = if limit >= most {
+            self.wanted.max(limit)
+        } else {
+            limit
+        };
+        self.exact = bounds.clamp(limit);
         self.whole = Bounds::whole(self.exact);
         self.fraction = self.exact - f64::from(self.whole);
         self.allowed = self.whole;
@@ -208,8 +267,52 @@ impl<E: Estimator> Congestion<E> {
         outcome: Outcome,
         now: Instant,
     ) -> Option<Change> {
+        if permit.era != self.era {
+            return self.estimator.skip(now, self.exact);
+        }
         let sample = Sample::new(permit.started, now, permit.in_flight, outcome);
         self.estimator.learn(&sample, self.exact, self.effective())
+    }
+
+    /// Takes over what the estimator says.
+    fn follow(&mut self, change: Option<Change>, was_probing: bool) {
+        let is_probing = self.estimator.relief().is_some();
+        if is_probing && !was_probing {
+            self.begin_era();
+        } else if !is_probing {
+            self.overdue = 0;
+        }
+        if let Some(change) = change {
+            self.change(change);
+        }
+    }
+
+    /// When one may pass while the limit is lowered for a probe.
+    fn check_probe(&self, relief: &Relief, now: Instant) -> Wait {
+        let pause = self.estimator.resume_at().unwrap_or(now);
+        let at = if self.in_flight < self.limit() {
+            pause
+        } else if self.in_flight >= Bounds::whole(self.effective().clamp(relief.limit)) {
+            return Wait::Changed;
+        } else if self.current < self.allowed {
+            pause.max(relief.overdue)
+        } else {
+            relief.at
+        };
+        Wait::until(at.min(relief.at), now)
+    }
+
+    /// Lets somebody in who isn't held up by a probe any more.
+    #[cold]
+    fn relax(&mut self, relief: &Relief, at: Instant) {
+        if at >= relief.at {
+            let change = self.estimator.relieve(at);
+            self.follow(change, true);
+        } else if self.in_flight >= self.limit() {
+            let most = Bounds::whole(self.effective().clamp(relief.limit));
+            let earlier = self.in_flight.saturating_sub(self.current);
+            self.overdue = earlier.min(most.saturating_sub(self.allowed));
+        }
     }
 }
 
@@ -219,6 +322,9 @@ impl<E: Estimator> Limiter for Congestion<E> {
     type Feedback = Outcome;
 
     fn check(&self, _cost: &(), now: Instant) -> Wait {
+        if let Some(relief) = self.estimator.relief() {
+            return self.check_probe(&relief, now);
+        }
         if self.in_flight >= self.allowed {
             return Wait::Changed;
         }
@@ -227,11 +333,16 @@ impl<E: Estimator> Limiter for Congestion<E> {
     }
 
     fn take(&mut self, _cost: (), at: Instant) -> CongestionPermit {
+        if let Some(relief) = self.estimator.relief() {
+            self.relax(&relief, at);
+        }
         self.in_flight = self.in_flight.saturating_add(1);
+        self.current = self.current.saturating_add(1);
         CongestionPermit {
             // A grant may be dated back; it can't have been sent before there was room for it.
             started: self.latest.map_or(at, |latest| latest.max(at)),
             in_flight: self.in_flight,
+            era: self.era,
         }
     }
 
@@ -241,19 +352,22 @@ impl<E: Estimator> Limiter for Congestion<E> {
 
     fn complete(&mut self, permit: CongestionPermit, outcome: Option<Outcome>, now: Instant) {
         self.in_flight = self.in_flight.saturating_sub(1);
+        self.current -= u32::from(permit.era == self.era && self.current > 0);
+        self.overdue = self
+            .overdue
+            .min(self.in_flight.saturating_sub(self.current));
         self.latest = Some(now);
+        let was_probing = self.estimator.relief().is_some();
         let change = match outcome {
             Some(Outcome::Ignored) | None => self.estimator.skip(now, self.exact),
             Some(outcome) => self.learn(&permit, outcome, now),
         };
-        if let Some(change) = change {
-            self.change(change);
-        }
+        self.follow(change, was_probing);
         self.round();
     }
 
     fn describe(&self, snapshot: &mut Snapshot, _now: Instant) {
-        snapshot.limit = Some(self.allowed);
+        snapshot.limit = Some(self.limit());
         snapshot.in_flight = Some(self.in_flight);
     }
 

@@ -59,6 +59,29 @@ pub trait Estimator: fmt::Debug + Send + 'static {
         None
     }
 
+    /// Until when at the latest the limit is lowered for a probe, and to what it goes back then; `None`
+    /// if it is what the server bears, as far as is known. Default: `None`.
+    ///
+    /// It makes sure that nobody is held back for ever by a probe that waits for a call that is never
+    /// over. While there is one, the limit may be below the lowest; and calls that were sent before it
+    /// began are [skipped](Self::skip).
+    fn relief(&self) -> Option<Relief> {
+        None
+    }
+
+    /// Gives a probe up: somebody is let in by the [`relief`](Self::relief). Returns the limit from now
+    /// on. There must be no relief afterwards. Default: nothing changes.
+    fn relieve(&mut self, now: Instant) -> Option<Change> {
+        let _ = now;
+        None
+    }
+
+    /// The limit was set by somebody else, or by the server. Whatever was under way is over, and what
+    /// was seen of the calls since the last change counts no more. Default: nothing changes.
+    ///
+    /// Calls that are in flight will be [skipped](Self::skip).
+    fn reset(&mut self) {}
+
     /// Draws the same numbers in each run. Default: nothing is drawn.
     fn seed(&mut self, seed: u64) {
         let _ = seed;
@@ -69,7 +92,7 @@ pub trait Estimator: fmt::Debug + Send + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sample {
-    /// When it was sent.
+    /// When it was let in. If whoever asked was late to send it, the latency has that in it.
     pub started: Instant,
     /// When it was over: now.
     pub finished: Instant,
@@ -125,10 +148,11 @@ impl Bounds {
         }
     }
 
-    /// The nearest limit within.
+    /// The nearest limit within; `max` if `min` is above it.
     #[must_use]
     pub fn clamp(&self, limit: f64) -> f64 {
-        limit.clamp(f64::from(self.min), f64::from(self.max))
+        // Unlike `f64::clamp`, no panic if they were crossed.
+        limit.max(f64::from(self.min)).min(f64::from(self.max))
     }
 
     /// A limit without its fraction.
@@ -156,6 +180,28 @@ impl Change {
     #[must_use]
     pub const fn new(limit: f64, cause: Cause) -> Self {
         Self { limit, cause }
+    }
+}
+
+/// The end of a probe that waits for what doesn't come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Relief {
+    /// From then on, the calls that were sent before the probe hold up nobody, as far as there is room
+    /// below `limit`.
+    pub overdue: Instant,
+    /// From then on, the limit is `limit`.
+    pub at: Instant,
+    /// The limit without the probe.
+    pub limit: f64,
+}
+
+impl Relief {
+    /// Goes back to `limit` at this instant; doesn't wait longer than until `overdue` for the calls
+    /// that were sent before.
+    #[must_use]
+    pub const fn new(overdue: Instant, at: Instant, limit: f64) -> Self {
+        Self { overdue, at, limit }
     }
 }
 

@@ -16,7 +16,7 @@ mod shared;
 pub use self::heed::Heed;
 pub use self::{
     congestion::{Congestion, CongestionPermit},
-    estimator::{Bounds, Cause, Change, Estimator, Sample},
+    estimator::{Bounds, Cause, Change, Estimator, Relief, Sample},
     gradient::Gradient,
     layer::CongestionLayer,
     littles_law::LittlesLaw,

@@ -150,11 +150,11 @@ impl LittlesLaw {
 
     /// Takes note of a call that was answered.
     pub fn record(&mut self, latency: Duration, now: Instant) {
+        let started = now.checked_sub(latency);
         let latency = latency.as_secs_f64().max(f64::MIN_POSITIVE);
         let average = self.latency.unwrap_or(latency);
         self.latency = Some(self.alpha * latency + (1.0 - self.alpha) * average);
         self.lowest = Some(self.lowest.map_or(latency, |lowest| lowest.min(latency)));
-        let started = now.checked_sub(Duration::from_secs_f64(latency));
         let opened = *self.opened.get_or_insert(started.unwrap_or(now));
         self.completed = self.completed.saturating_add(1);
         let open_for = now.saturating_duration_since(opened);

@@ -6,6 +6,9 @@ use super::{Nepers, baseline::Baseline, gloom::Gloom};
 /// as long for slow servers.
 const STEP: Duration = Duration::from_secs(5);
 
+/// At most.
+const LONGEST_STEP: Duration = STEP.saturating_mul(1024);
+
 /// A step is at least so many latencies.
 const LATENCIES: f64 = 8.0;
 
@@ -16,6 +19,8 @@ const REGULAR: u32 = 8;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Calendar {
     meeting: Option<Instant>,
+    /// The steps are counted from then on: from the meeting, or from before now if it lies ahead.
+    since: Option<Instant>,
     /// The date of the last probe.
     last: Option<Instant>,
     /// There is no date before this one.
@@ -54,11 +59,14 @@ impl Calendar {
         latency: Option<Nepers>,
         anxious: Anxiety,
     ) -> Option<Date> {
-        let meeting = *self.meeting.get_or_insert(now);
+        let meeting = self.meeting;
+        let since = *self
+            .since
+            .get_or_insert_with(|| meeting.map_or(now, |at| begin(at, now)));
         let step = step(latency);
-        let elapsed = now.saturating_duration_since(meeting);
+        let elapsed = now.saturating_duration_since(since);
         let index = u32::try_from(elapsed.as_nanos() / step.as_nanos()).unwrap_or(u32::MAX);
-        let at = later(meeting, step.saturating_mul(index));
+        let at = later(since, step.saturating_mul(index));
         self.next = Some(later(at, step));
         let made_by_all = index % REGULAR == 0 || index < REGULAR && index.is_power_of_two();
         let due = match anxious {
@@ -78,6 +86,12 @@ impl Calendar {
     pub(super) fn keep(&mut self, date: &Date) {
         self.last = Some(date.at);
         self.stride = self.stride.max(1).saturating_mul(2).min(REGULAR);
+    }
+
+    /// The probe came to nothing, as there was too much in flight: another shall be made at its date.
+    pub(super) fn miss(&mut self) {
+        self.last = None;
+        self.next = None;
     }
 
     /// Something has happened: those who doubt needn't wait so long from now on.
@@ -114,10 +128,24 @@ impl Anxiety {
     }
 }
 
+/// The meeting; if that lies ahead, an instant with the same dates that doesn't.
+fn begin(meeting: Instant, now: Instant) -> Instant {
+    let period = LONGEST_STEP.saturating_mul(REGULAR);
+    let ahead = meeting.saturating_duration_since(now).as_secs();
+    let periods = u32::try_from(ahead / period.as_secs()).unwrap_or(u32::MAX);
+    let back = period.saturating_mul(periods.saturating_add(1));
+    let begin = if meeting > now {
+        meeting.checked_sub(back)
+    } else {
+        None
+    };
+    begin.unwrap_or(meeting)
+}
+
 fn step(latency: Option<Nepers>) -> Duration {
     let least = latency.map_or(0.0, |latency| LATENCIES * latency.exp());
     let mut step = STEP;
-    while step.as_secs_f64() < least && step < STEP * 1024 {
+    while step.as_secs_f64() < least && step < LONGEST_STEP {
         step *= 2;
     }
     step

@@ -21,7 +21,7 @@ use self::{
     room::Room,
     window::Window,
 };
-use crate::{Bounds, Cause, Change, Estimator, Sample, dice::Dice};
+use crate::{Bounds, Cause, Change, Estimator, Relief, Sample, dice::Dice};
 
 /// Finds the limit at which the server takes about 1.6 times as long as with little to do, and stays
 /// there.
@@ -89,7 +89,6 @@ pub struct Gradient {
     climb: Climb,
     gloom: Gloom,
     probe: Option<Probe>,
-    resume_at: Option<Instant>,
     dice: Dice,
 }
 
@@ -108,7 +107,6 @@ impl Gradient {
             climb: Climb::new(),
             gloom: Gloom::default(),
             probe: None,
-            resume_at: None,
             dice: Dice::default(),
         }
     }
@@ -146,46 +144,66 @@ impl Gradient {
         Anxiety::of(&self.baseline, &self.gloom)
     }
 
-    fn probe(&mut self, date: &Date, limit: f64, now: Instant) -> Change {
+    fn probe(&mut self, date: &Date, limit: f64, now: Instant) -> Option<Change> {
         let calls = probe::calls(self.anxiety());
         let latency = self.window.latency().or(self.room.latency());
         let latency = latency.or(self.baseline.latency()).unwrap_or_default();
-        let probe = Probe::start(date, now, latency, limit, calls, &mut self.dice);
+        let load = (limit, self.window.peak());
+        let probe = Probe::start(date, now, latency, load, calls, &mut self.dice);
         self.calendar.keep(date);
-        self.resume_at = Some(probe.resume_at());
-        let change = Change::new(probe.in_flight(), Cause::Probe);
-        self.probe = Some(probe);
-        change
+        let probe = self.probe.insert(probe);
+        (!probe.is_quiet()).then(|| Change::new(probe.in_flight(), Cause::Probe))
     }
 
     #[cold]
     fn probing(&mut self, sample: &Sample) -> Option<Change> {
         let mut probe = self.probe.take()?;
         let progress = probe.learn(sample, &mut self.dice);
-        self.resume_at = Some(probe.resume_at());
         match progress {
             Progress::Going if probe.is_stuck(sample.finished) => {
-                Some(self.resume(&probe, sample.finished))
+                Some(self.resume(probe.interrupted(), sample.finished))
             }
             Progress::Going => {
                 self.probe = Some(probe);
                 None
             }
             Progress::Done(calls, latency) => {
-                let change = self.resume(&probe, sample.finished);
-                let news = latency
-                    .map(|latency| self.baseline.read(latency, calls, probe.is_made_by_all()));
+                let change = self.resume(probe.restore(), sample.finished);
+                let together = probe.is_made_by_all(sample.finished);
+                let news = latency.map(|latency| self.baseline.read(latency, calls, together));
                 Some(self.heed(news, change))
             }
         }
     }
 
+    /// A probe that holds nobody back: the limit is learnt meanwhile.
+    #[cold]
+    fn listen(&mut self, sample: &Sample, limit: f64) {
+        let Some(mut probe) = self.probe.take() else {
+            return;
+        };
+        if !probe::is_low(sample.in_flight, limit) {
+            return self.calendar.miss();
+        }
+        match probe.learn(sample, &mut self.dice) {
+            Progress::Going => self.probe = Some(probe),
+            Progress::Done(calls, Some(latency)) => {
+                let together = probe.is_made_by_all(sample.finished);
+                if self.baseline.read(latency, calls, together) != News::Old {
+                    self.calendar.hurry();
+                    self.climb = Climb::fresh();
+                }
+            }
+            Progress::Done(_, None) => {}
+        }
+    }
+
     /// Goes on where it was interrupted by a probe.
-    fn resume(&mut self, probe: &Probe, now: Instant) -> Change {
-        self.window = Window::after(now.max(probe.resume_at()));
+    fn resume(&mut self, limit: f64, now: Instant) -> Change {
+        self.window = Window::after(now);
         self.gloom.lift(self.room.take());
         self.climb.again();
-        Change::new(probe.restore(), Cause::Probe)
+        Change::new(limit, Cause::Probe)
     }
 
     fn heed(&mut self, news: Option<News>, change: Change) -> Change {
@@ -261,17 +279,22 @@ impl Default for Gradient {
 
 impl Estimator for Gradient {
     fn learn(&mut self, sample: &Sample, limit: f64, _bounds: Bounds) -> Option<Change> {
-        if self.probe.is_some() {
-            return self.probing(sample);
+        match self.probe.as_ref().map(Probe::is_quiet) {
+            Some(false) => return self.probing(sample),
+            Some(true) => self.listen(sample, limit),
+            None => {}
         }
         if !self.window.add(sample) {
             return None;
         }
         let now = sample.finished;
-        if self.calendar.has_date_by(now) {
+        if self.probe.is_none() && self.calendar.has_date_by(now) {
             let anxiety = self.anxiety();
             if let Some(date) = self.calendar.due(now, self.baseline.latency(), anxiety) {
-                return Some(self.probe(&date, limit, now));
+                let change = self.probe(&date, limit, now);
+                if change.is_some() {
+                    return change;
+                }
             }
         }
         let over = self.window.is_over(now);
@@ -279,8 +302,8 @@ impl Estimator for Gradient {
     }
 
     fn skip(&mut self, now: Instant, _limit: f64) -> Option<Change> {
-        let probe = self.probe.take_if(|probe| probe.is_stuck(now))?;
-        Some(self.resume(&probe, now))
+        let relief = self.relief().filter(|relief| now >= relief.at)?;
+        self.relieve(now.max(relief.at))
     }
 
     fn baseline(&self) -> Option<Duration> {
@@ -289,7 +312,24 @@ impl Estimator for Gradient {
     }
 
     fn resume_at(&self) -> Option<Instant> {
-        self.resume_at
+        self.probe.as_ref()?.resume_at()
+    }
+
+    fn relief(&self) -> Option<Relief> {
+        self.probe.as_ref()?.relief()
+    }
+
+    fn relieve(&mut self, now: Instant) -> Option<Change> {
+        let probe = self.probe.take()?;
+        Some(self.resume(probe.interrupted(), now))
+    }
+
+    fn reset(&mut self) {
+        self.probe = None;
+        self.window = Window::default();
+        self.gloom = Gloom::default();
+        self.room.take();
+        self.climb.again();
     }
 
     fn seed(&mut self, seed: u64) {

@@ -7,7 +7,7 @@ use super::{
     calendar::{Anxiety, Date, later},
     nepers,
 };
-use crate::{Sample, dice::Dice};
+use crate::{Relief, Sample, dice::Dice};
 
 /// How long nobody is sent, in latencies: until what is in flight, of everybody, is over.
 const DRAIN: f64 = 1.2;
@@ -45,7 +45,11 @@ pub(super) struct Probe {
     restore: f64,
     made_by_all: bool,
     resume_at: Instant,
+    overdue: Instant,
     gives_up_at: Instant,
+    /// The client has so little in flight anyway that it holds nobody back.
+    quiet: bool,
+    longest_pause: f64,
     in_flight: f64,
     rounds: f64,
     pause: f64,
@@ -68,7 +72,8 @@ impl Probe {
         date: &Date,
         now: Instant,
         latency: Nepers,
-        limit: f64,
+        // And the most that was in flight lately.
+        (limit, peak): (f64, u32),
         calls: f64,
         dice: &mut Dice,
     ) -> Self {
@@ -78,12 +83,15 @@ impl Probe {
         let in_flight = (limit / PART).floor().max(1.0);
         let rounds = (calls / in_flight).ceil();
         let resume_at = later(at, secs(drain * (1.0 + SPREAD * dice.unit())));
-        let patience = secs(drain * (1.0 + rounds * (1.0 + PAUSE)));
+        let patience = secs(self::drain(latency) * (1.0 + rounds * (1.0 + PAUSE)));
         Self {
             restore: limit,
             made_by_all: date.made_by_all,
             resume_at,
+            overdue: later(resume_at, patience),
             gives_up_at: later(resume_at, patience.saturating_mul(PATIENCE)),
+            quiet: is_low(peak, limit),
+            longest_pause: self::drain(latency),
             in_flight,
             rounds,
             pause: if calls > REGULAR { PAUSE } else { SHORT_PAUSE },
@@ -93,8 +101,20 @@ impl Probe {
         }
     }
 
-    pub(super) fn resume_at(&self) -> Instant {
-        self.resume_at
+    /// When the next may be sent, unless it is at once.
+    pub(super) fn resume_at(&self) -> Option<Instant> {
+        (!self.quiet).then_some(self.resume_at)
+    }
+
+    /// It holds nobody back.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Until when it may hold people back; `None` if it doesn't.
+    pub(super) fn relief(&self) -> Option<Relief> {
+        let relief = Relief::new(self.overdue, self.gives_up_at, self.restore);
+        (!self.quiet).then_some(relief)
     }
 
     /// How many may be in flight meanwhile.
@@ -102,7 +122,7 @@ impl Probe {
         self.in_flight
     }
 
-    /// The limit to go back to. If all clients make a probe, those with large limits give up more than
+    /// The limit to go back to once it is done. If all clients make a probe, those with large limits give up more than
     /// those with small ones, and then all climb.
     pub(super) fn restore(&self) -> f64 {
         if self.made_by_all {
@@ -113,9 +133,14 @@ impl Probe {
         }
     }
 
+    /// The limit to go back to if it is given up: nothing was learnt.
+    pub(super) fn interrupted(&self) -> f64 {
+        self.restore
+    }
+
     /// Whether all clients of the server make one now.
-    pub(super) fn is_made_by_all(&self) -> bool {
-        self.made_by_all
+    pub(super) fn is_made_by_all(&self, now: Instant) -> bool {
+        self.made_by_all && !self.is_stuck(now)
     }
 
     /// Whether it has gone on for so long that something must be wrong.
@@ -137,7 +162,9 @@ impl Probe {
         }
         self.rounds -= 1.0;
         self.calls = 0.0;
-        let pause = sample.latency().as_secs_f64() * self.pause * 2.0 * dice.unit();
+        // One slow answer doesn't stop everybody for as long as it took.
+        let latency = sample.latency().as_secs_f64().min(self.longest_pause);
+        let pause = latency * self.pause * 2.0 * dice.unit();
         self.resume_at = later(sample.finished, secs(pause));
         if self.rounds >= 1.0 {
             return Progress::Going;
@@ -153,6 +180,11 @@ pub(super) fn calls(anxiety: Anxiety) -> f64 {
         Anxiety::Doubt => DOUBTFUL,
         Anxiety::Calm => REGULAR,
     }
+}
+
+/// Whether so many in flight are no more than a probe would allow.
+pub(super) fn is_low(in_flight: u32, limit: f64) -> bool {
+    f64::from(in_flight) * PART <= limit
 }
 
 /// Rounded up to a power of √2, so that clients who measure nearly the same drain for the same time.

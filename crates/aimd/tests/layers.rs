@@ -225,6 +225,9 @@ async fn a_cut_refuses_those_in_line_who_would_now_wait_for_too_long() {
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_longer_than_the_budget() {
     let layer = AimdLayer::new(Rate::per_second(1)).max_wait(5 * SECOND);
+    // The rate is no longer that of the start after the next send.
+    tokio::time::sleep(10 * SECOND).await;
+    ask(&layer, 200, None).await.unwrap();
     let call = || async {
         let start = now();
         let result = ask(&layer, 200, None).await;
@@ -267,6 +270,7 @@ async fn a_classic_rate_grows_by_the_time_that_it_is_used() {
     let layer = AimdLayer::new(Rate::per_second(10))
         .max_wait(60 * SECOND)
         .seed(1);
+    tokio::time::sleep(10 * SECOND).await;
     ask(&layer, 429, None).await.unwrap();
     let cut = layer.limiter().rate();
 

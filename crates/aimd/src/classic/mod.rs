@@ -19,6 +19,9 @@ use crate::{
 /// The steps are spread by this much to either side, as in the original.
 const JITTER: f64 = 0.2;
 
+/// The start, as a share of `max_rate`: as for the adaptive law, whoever else uses the quota starts too.
+const START_SHARE: f64 = 1.0 / 9.0;
+
 /// A send counts as delayed by the rate if it follows the one before within this many intervals.
 const PROMPT: f64 = 1.25;
 
@@ -37,9 +40,12 @@ const PROMPT: f64 = 1.25;
 ///               429 429 200
 /// ```
 ///
-/// The limit `E` begins at `max_rate`, and steps between `floor · max_rate` and that:
-/// [`decrease`] and [`increase`], each spread by ±20 %. A [`min_rate`](Self::min_rate) above the floor
-/// takes its place.
+/// The limit `E` steps between `floor · max_rate` and `max_rate`: [`decrease`] and [`increase`], each
+/// spread by ±20 %. A [`min_rate`](Self::min_rate) above the floor takes its place.
+///
+/// It begins at a ninth of `max_rate`, or the floor, and doubles in each half window until the first 429
+/// (slow start: RFC 5681 §3.1). The original begins at `max_rate`: ten clients of one quota, with work for
+/// five windows, are then refused 14 % of all attempts, and 8 % so (`conservative`).
 ///
 /// | | penalty | recovery | floor | the layer's `max_wait` |
 /// |---|---|---|---|---|
@@ -74,8 +80,9 @@ const PROMPT: f64 = 1.25;
 pub struct Aimd {
     settings: Settings,
     random: Random,
-    /// The limit as it is now, in tokens per window.
+    /// The limit as it is now, in tokens per window; after the start.
     effective: f64,
+    started: Option<Instant>,
     last_cut: Option<Instant>,
     last_sent: Option<Sent>,
     /// For how long the rate has been used since the last step.
@@ -89,13 +96,14 @@ pub struct Aimd {
 impl Law for Aimd {
     fn begin(&mut self, now: Instant) {
         if self.settings.steps == Steps::PerTime {
-            let phase = self.random.split().part_of(interval(self.per_second()));
+            self.started = Some(now);
+            let phase = self.random.split().part_of(interval(self.rate(now)));
             self.paused_until = Some(later(now, phase));
         }
     }
 
-    fn rate(&self, _now: Instant) -> f64 {
-        self.per_second()
+    fn rate(&self, now: Instant) -> f64 {
+        self.limit(now) / self.settings.window().as_secs_f64()
     }
 
     fn burst(&self) -> u32 {
@@ -144,7 +152,7 @@ impl Aimd {
         self.refusals = self.refusals.saturating_add(1);
         self.cut(ended.now);
         let (window, asked) = (self.settings.window(), ended.retry_after);
-        let rate = self.per_second();
+        let rate = self.rate(ended.now);
         let pause = pause(self.refusals, rate, window, asked, &mut self.random);
         self.paused_until = self.paused_until.max(Some(later(ended.now, pause)));
         self.change = self.change.map(|change| Change {
@@ -162,19 +170,20 @@ impl Aimd {
 
     /// Whether a send at `at` follows as closely as the rate lets it.
     fn is_prompt(&self, last: &Sent, at: Instant) -> bool {
-        let due = f64::from(last.tokens) / self.per_second();
+        let due = f64::from(last.tokens) / self.rate(last.at);
         at.saturating_duration_since(last.at) <= seconds(PROMPT * due)
     }
 
     fn cut(&mut self, now: Instant) {
         let (penalty, floor) = (self.settings.penalty, self.settings.floor());
-        let (old, jitter) = (self.per_second(), self.jitter());
-        self.effective = decrease(self.effective, self.settings.max(), penalty, floor, jitter);
+        let (old, jitter) = (self.rate(now), self.jitter());
+        let limit = self.limit(now);
+        self.effective = decrease(limit, self.settings.max(), penalty, floor, jitter);
         self.used = Duration::ZERO;
         self.last_cut = self.last_cut.max(Some(now));
         self.change = Some(Change {
             old,
-            new: self.per_second(),
+            new: self.rate(now),
             cause: Cause::Throttled,
             pause: None,
         });
@@ -190,8 +199,16 @@ impl Aimd {
         self.random.between(1.0 - JITTER, 1.0 + JITTER)
     }
 
-    fn per_second(&self) -> f64 {
-        self.effective / self.settings.window().as_secs_f64()
+    /// In tokens per window.
+    fn limit(&self, now: Instant) -> f64 {
+        let started = self.started.filter(|_| self.last_cut.is_none());
+        let Some(started) = started else {
+            return self.effective;
+        };
+        let age = now.saturating_duration_since(started).as_secs_f64();
+        let doublings = 2.0 * age / self.settings.window().as_secs_f64();
+        let start = START_SHARE.max(self.settings.floor());
+        self.effective * (start * doublings.exp2()).min(1.0)
     }
 }
 

@@ -38,6 +38,7 @@ impl Aimd {
         let settings = Settings::new(max_rate, preset);
         Self {
             effective: settings.max(),
+            started: None,
             settings,
             random: Random::default(),
             last_cut: None,

@@ -9,8 +9,11 @@ pub(super) const NEWS: Nepers = 0.3;
 /// A reading this much higher (a factor of 2.5) is believed at once: it is another server now.
 const ANOTHER_SERVER: Nepers = 0.9;
 
+/// In a probe that all make together, this much is enough (a factor of 1.65), if it is not a single call.
+const ANOTHER_SERVER_FOR_ALL: Nepers = 0.5;
+
 /// The least weight of a lower reading: others' load can only make readings higher.
-const LOWER: f64 = 0.3;
+const LOWER: f64 = 0.15;
 
 /// As many calls as the past counts for at most.
 const MEMORY: f64 = 10.0;
@@ -68,7 +71,12 @@ impl Baseline {
             self.set(latency, calls);
             return News::Lower;
         }
-        if latency > known + ANOTHER_SERVER {
+        let much = if together && calls >= 2.0 {
+            ANOTHER_SERVER_FOR_ALL
+        } else {
+            ANOTHER_SERVER
+        };
+        if latency > known + much {
             self.set(latency, calls);
             return News::Higher;
         }

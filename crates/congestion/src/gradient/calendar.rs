@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use super::Nepers;
+use super::{Nepers, baseline::Baseline, gloom::Gloom};
 
 /// Probes are made at multiples of this, so that clients make them together; of twice, four times …
 /// as long for slow servers.
@@ -100,6 +100,18 @@ pub(super) enum Anxiety {
     Doubt,
     /// There is none yet, or a first one.
     Young,
+}
+
+impl Anxiety {
+    pub(super) fn of(baseline: &Baseline, gloom: &Gloom) -> Self {
+        if baseline.is_young() {
+            Self::Young
+        } else if gloom.is_doubt() {
+            Self::Doubt
+        } else {
+            Self::Calm
+        }
+    }
 }
 
 fn step(latency: Option<Nepers>) -> Duration {

@@ -6,6 +6,7 @@ mod climb;
 mod gloom;
 mod nepers;
 mod probe;
+mod room;
 mod window;
 
 use std::time::{Duration, Instant};
@@ -17,6 +18,7 @@ use self::{
     gloom::Gloom,
     nepers::{Nepers, nepers},
     probe::{Probe, Progress},
+    room::Room,
     window::Window,
 };
 use crate::{Bounds, Cause, Change, Estimator, Sample, dice::Dice};
@@ -36,7 +38,7 @@ use crate::{Bounds, Cause, Change, Estimator, Sample, dice::Dice};
 ///            └─┐ drops         ╭───────────╮  ╭──────
 ///              └┐        ╭─────╯ hold      │  │
 ///               │   ╭────╯ climb           │  │
-///         1     └───╯                      └──╯
+///               └───╯                      └──╯
 ///                ╰─╯                       ╰──╯
 ///               probe                     probe, at a date that all clients share
 /// ```
@@ -48,12 +50,11 @@ use crate::{Bounds, Cause, Change, Estimator, Sample, dice::Dice};
 ///   (DCTCP, RFC 8257 §3.3, with the window for the round trip): half of it at most, and hardly any of it
 ///   for one stray error. A limit that was met with a drop doesn't rise.
 /// * **Climb.** While the server is faster than tolerated, the limit rises: the more slowly the nearer it
-///   is, and by less than in proportion, so that clients which climb together end with equal shares.
-///   Tolerated is 1.75 times the baseline; for a client with only one in flight, to which a second is a
-///   large step, 1.43 times.
-/// * **Beyond.** A client that has four in flight or more, and whose own climb has shown that latency rises
-///   less than in proportion, climbs on to where it does: as far as twice the latency of a server with
-///   little to do. In a queue latency rises in proportion, and it stops.
+///   is, and by less than in proportion, so that clients which climb together come nearer to each other. After
+///   a probe that found a far slower server it starts in proportion, as TCP does.
+/// * **Tolerance.** The more a client has in flight, the less slow the server may become for it, so that
+///   those who have more give way to those who have less; except for those with only a few, to whom one more is a
+///   large step.
 /// * **Hold.** Then the limit stays as long as the latency does, within a quarter. It falls if the server
 ///   slows down, and climbs again if it becomes faster. *Why not an equilibrium?* Clients whose baselines
 ///   differ by a few per cent would drive each other apart: those with the lower one always giving way
@@ -71,22 +72,9 @@ use crate::{Bounds, Cause, Change, Estimator, Sample, dice::Dice};
 /// # Clients of one server
 ///
 /// They needn't know of each other; they need the same dates. These count from the first call, which is
-/// right for clients that start together. Others can agree on an instant, a full day of Unix time say:
-///
-/// ```
-/// use std::time::{Duration, SystemTime};
-/// use tower_throttle_congestion::{CongestionLayer, Gradient};
-///
-/// let since = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos();
-/// let day = Duration::from_secs(86_400).as_nanos();
-/// let today = Duration::from_nanos(u64::try_from(since % day).unwrap());
-/// let midnight = tower_throttle_core::now().checked_sub(today);
-///
-/// let gradient = Gradient::new();
-/// let gradient = midnight.map_or(gradient.clone(), |at| gradient.meeting(at));
-/// let layer = CongestionLayer::with(gradient);
-/// # drop(tower_layer::Layer::<()>::layer(&layer, ()));
-/// ```
+/// right for clients that start together. Others agree on an instant: see [`meeting`](Self::meeting).
+/// After a probe that all make together, those with large limits go back to less than they had (`l` to
+/// `l^0.9`), and then all climb.
 ///
 /// # Choosing
 ///
@@ -94,29 +82,16 @@ use crate::{Bounds, Cause, Change, Estimator, Sample, dice::Dice};
 /// A server that counts requests per time, and doesn't slow down, wants a rate instead.
 #[derive(Debug, Clone)]
 pub struct Gradient {
-    tolerance: Nepers,
     calendar: Calendar,
     baseline: Baseline,
-    /// The lowest latency of a window, while there is no baseline.
-    lowest: Option<Nepers>,
     window: Window,
-    /// Smoothed over windows.
-    latency: Option<Nepers>,
+    room: Room,
     climb: Climb,
     gloom: Gloom,
     probe: Option<Probe>,
     resume_at: Option<Instant>,
     dice: Dice,
 }
-
-/// How much slower the server may be than with little to do, for a client with a large limit.
-const TOLERANCE: f64 = 1.75;
-
-/// One more in flight is a large step for a client that has one: it aims that much lower.
-const GRAIN: Nepers = 0.2;
-
-/// The weight of the last window in the latency.
-const SMOOTHING: f64 = 0.7;
 
 /// The limit is at most so many times what was in flight at most (failsafe-go's `maxLimitFactor`).
 const UNUSED: f64 = 5.0;
@@ -126,12 +101,10 @@ impl Gradient {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            tolerance: TOLERANCE.ln(),
             calendar: Calendar::default(),
             baseline: Baseline::default(),
-            lowest: None,
             window: Window::default(),
-            latency: None,
+            room: Room::default(),
             climb: Climb::new(),
             gloom: Gloom::default(),
             probe: None,
@@ -142,6 +115,27 @@ impl Gradient {
 
     /// An instant that all clients of the server agree on, so that they probe together. Default: the
     /// first call.
+    ///
+    /// Without it, clients that don't start together take the load of others for the server's own
+    /// slowness, and those that come later get more than their share. Midnight will do:
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_throttle_congestion::{CongestionLayer, Gradient};
+    ///
+    /// let since = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos();
+    /// let day = Duration::from_secs(86_400).as_nanos();
+    /// let today = Duration::from_nanos(u64::try_from(since % day).unwrap());
+    /// let midnight = tower_throttle_core::now().checked_sub(today);
+    ///
+    /// let gradient = Gradient::new();
+    /// let gradient = midnight.map_or(gradient.clone(), |at| gradient.meeting(at));
+    /// let layer = CongestionLayer::with(gradient);
+    /// # drop(tower_layer::Layer::<()>::layer(&layer, ()));
+    /// ```
+    ///
+    /// *Why not by default?* What a layer does would depend on the time of day, in tests under a paused
+    /// clock too. An instant can't be read off the clock of the wall by a state machine anyway.
     #[must_use]
     pub fn meeting(mut self, at: Instant) -> Self {
         self.calendar = Calendar::from(at);
@@ -149,22 +143,12 @@ impl Gradient {
     }
 
     fn anxiety(&self) -> Anxiety {
-        if self.baseline.is_young() {
-            Anxiety::Young
-        } else if self.gloom.is_doubt() {
-            Anxiety::Doubt
-        } else {
-            Anxiety::Calm
-        }
+        Anxiety::of(&self.baseline, &self.gloom)
     }
 
     fn probe(&mut self, date: &Date, limit: f64, now: Instant) -> Change {
-        let calls = match self.anxiety() {
-            Anxiety::Young => probe::FIRST,
-            Anxiety::Doubt => probe::DOUBTFUL,
-            Anxiety::Calm => probe::REGULAR,
-        };
-        let latency = self.window.latency().or(self.latency);
+        let calls = probe::calls(self.anxiety());
+        let latency = self.window.latency().or(self.room.latency());
         let latency = latency.or(self.baseline.latency()).unwrap_or_default();
         let probe = Probe::start(date, now, latency, limit, calls, &mut self.dice);
         self.calendar.keep(date);
@@ -175,7 +159,7 @@ impl Gradient {
     }
 
     #[cold]
-    fn probing(&mut self, sample: &Sample, bounds: Bounds) -> Option<Change> {
+    fn probing(&mut self, sample: &Sample) -> Option<Change> {
         let mut probe = self.probe.take()?;
         let progress = probe.learn(sample, &mut self.dice);
         self.resume_at = Some(probe.resume_at());
@@ -191,7 +175,7 @@ impl Gradient {
                 let change = self.resume(&probe, sample.finished);
                 let news = latency
                     .map(|latency| self.baseline.read(latency, calls, probe.is_made_by_all()));
-                Some(self.heed(news, change, bounds))
+                Some(self.heed(news, change))
             }
         }
     }
@@ -199,37 +183,38 @@ impl Gradient {
     /// Goes on where it was interrupted by a probe.
     fn resume(&mut self, probe: &Probe, now: Instant) -> Change {
         self.window = Window::after(now.max(probe.resume_at()));
-        self.gloom.lift(self.latency.take());
+        self.gloom.lift(self.room.take());
         self.climb.again();
         Change::new(probe.restore(), Cause::Probe)
     }
 
-    fn heed(&mut self, news: Option<News>, change: Change, bounds: Bounds) -> Change {
+    fn heed(&mut self, news: Option<News>, change: Change) -> Change {
         match news {
-            Some(News::Lower) => self.anew(bounds),
+            Some(News::Lower) => self.anew(change.limit),
             Some(News::Higher) => {
                 self.calendar.hurry();
+                self.climb = Climb::fresh();
                 change
             }
             Some(News::Old) | None => change,
         }
     }
 
-    /// Finds the limit anew, from below.
-    fn anew(&mut self, bounds: Bounds) -> Change {
+    /// Finds the limit anew, from below: from its root, so that those who had more have hardly more now.
+    fn anew(&mut self, limit: f64) -> Change {
         self.calendar.hurry();
         self.climb = Climb::new();
-        self.latency = None;
-        Change::new(f64::from(bounds.min), Cause::Probe)
+        self.room.take();
+        Change::new(limit.sqrt(), Cause::Probe)
     }
 
     #[cold]
-    fn close(&mut self, limit: f64, bounds: Bounds, now: Instant) -> Change {
+    fn close(&mut self, limit: f64, now: Instant) -> Change {
         let window = std::mem::replace(&mut self.window, Window::after(now));
         let mut next = Change::new(limit, Cause::Room);
         if let Some(latency) = window.latency() {
             if self.baseline.observe(latency) == News::Lower {
-                return self.anew(bounds);
+                return self.anew(limit);
             }
             next = self.follow(latency, limit, &window, now);
         }
@@ -246,14 +231,8 @@ impl Gradient {
 
     /// Follows the latency.
     fn follow(&mut self, latest: Nepers, limit: f64, window: &Window, now: Instant) -> Change {
-        let before = self.latency.unwrap_or(latest);
-        let latency = before + SMOOTHING * (latest - before);
-        self.latency = Some(latency);
-        let lowest = self.lowest.map_or(latest, |lowest| lowest.min(latest));
-        self.lowest = Some(lowest);
         let known = self.baseline.latency();
-        let target = self.tolerance + known.unwrap_or(lowest) + self.climb.extra();
-        let room = target - latency - GRAIN / limit;
+        let (latency, room) = self.room.learn(latest, limit, known);
         let used = f64::from(window.peak()) >= 0.8 * limit.floor();
         let used = used && known.is_some() && window.drop_share() <= 0.0;
         if self.gloom.grow(room, latency) {
@@ -264,7 +243,7 @@ impl Gradient {
         } else {
             0.0
         };
-        let next = self.climb.step(limit, latency, room, span);
+        let next = self.climb.step(limit, room, span);
         let cause = if next < limit {
             Cause::Slow
         } else {
@@ -281,9 +260,9 @@ impl Default for Gradient {
 }
 
 impl Estimator for Gradient {
-    fn learn(&mut self, sample: &Sample, limit: f64, bounds: Bounds) -> Option<Change> {
+    fn learn(&mut self, sample: &Sample, limit: f64, _bounds: Bounds) -> Option<Change> {
         if self.probe.is_some() {
-            return self.probing(sample, bounds);
+            return self.probing(sample);
         }
         if !self.window.add(sample) {
             return None;
@@ -296,7 +275,7 @@ impl Estimator for Gradient {
             }
         }
         let over = self.window.is_over(now);
-        over.then(|| self.close(limit, bounds, now))
+        over.then(|| self.close(limit, now))
     }
 
     fn skip(&mut self, now: Instant, _limit: f64) -> Option<Change> {

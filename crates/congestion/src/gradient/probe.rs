@@ -4,7 +4,7 @@ use tower_throttle_core::Outcome;
 
 use super::{
     Nepers,
-    calendar::{Date, later},
+    calendar::{Anxiety, Date, later},
     nepers,
 };
 use crate::{Sample, dice::Dice};
@@ -22,9 +22,9 @@ const PART: f64 = 3.0;
 
 /// How many calls a probe takes: of one that isn't sure of its baseline, of one that doubts it, of one
 /// that only looks.
-pub(super) const FIRST: f64 = 6.0;
-pub(super) const DOUBTFUL: f64 = 6.0;
-pub(super) const REGULAR: f64 = 3.0;
+const FIRST: f64 = 6.0;
+const DOUBTFUL: f64 = 6.0;
+const REGULAR: f64 = 3.0;
 
 /// How long the pause between two rounds is on average, in latencies. Ten clients with one call each
 /// load the server with four that way.
@@ -144,6 +144,14 @@ impl Probe {
         }
         let mean = (self.answered > 0.0).then(|| self.sum / self.answered);
         Progress::Done(self.answered, mean)
+    }
+}
+
+pub(super) fn calls(anxiety: Anxiety) -> f64 {
+    match anxiety {
+        Anxiety::Young => FIRST,
+        Anxiety::Doubt => DOUBTFUL,
+        Anxiety::Calm => REGULAR,
     }
 }
 

@@ -254,7 +254,7 @@ async fn an_outage_leaves_a_rate_as_it_is() {
         ask(&layer, 429, None).await.unwrap();
         let rate = layer.limiter().rate();
 
-        for status in [500, 503, 404, 408] {
+        for status in [500, 503, 408] {
             for _ in 0..5 {
                 ask(&layer, status, None).await.unwrap();
             }
@@ -309,11 +309,12 @@ async fn a_call_that_is_dropped_in_flight_changes_nothing() {
     tokio::time::sleep(SECOND).await;
     let never =
         service_fn(|_: Request<()>| std::future::pending::<Result<Response<()>, BoxError>>());
+    let before = layer.limiter().rate();
     let call = layer.layer(never).oneshot(request());
     assert!(tokio::time::timeout(SECOND, call).await.is_err());
 
     assert_eq!(layer.limiter().resume_at(), None);
-    assert!(layer.limiter().rate() >= 10.0);
+    assert_eq!(layer.limiter().rate().to_bits(), before.to_bits());
 }
 
 #[tokio::test(start_paused = true)]

@@ -60,7 +60,8 @@ const PROMPT: f64 = 1.25;
 ///   with [`Adaptive`](crate::Adaptive).
 /// * **Up** by time: a whole step for each window in which the rate was used, so that the
 ///   growth of all clients does not depend on how many requests there are. Time counts as used if a
-///   send follows another as closely as the rate lets it (within 1¼ intervals), and if a success follows.
+///   send follows another as closely as the rate lets it (within 1¼ intervals), and if a response follows that shows
+///   that requests are let in: a success, or an error such as 404.
 /// * **Not at all** for other failures, and for what was dropped in flight.
 ///
 /// Requests leave evenly, from a random phase. However low the rate, one token fits: nothing is
@@ -85,6 +86,8 @@ pub struct Aimd {
     started: Option<Instant>,
     last_cut: Option<Instant>,
     last_sent: Option<Sent>,
+    /// The send before that, and the time that counts as used between them.
+    before: Option<(Option<Sent>, Duration)>,
     /// For how long the rate has been used since the last step.
     used: Duration,
     /// Of requests that were sent after the last cut, since the last success.
@@ -123,20 +126,34 @@ impl Law for Aimd {
 
     fn sent(&mut self, sent: Sent) {
         let last = self.last_sent.replace(sent);
-        let gap = last.filter(|last| self.is_prompt(last, sent.at));
-        let gap = gap.map(|last| sent.at.saturating_duration_since(last.at));
-        self.used = self.used.saturating_add(gap.unwrap_or_default());
+        let prompt = last.filter(|last| self.is_prompt(last, sent.at));
+        let gap = prompt.map(|last| sent.at.saturating_duration_since(last.at));
+        let gap = gap.unwrap_or_default();
+        self.before = Some((last, gap));
+        self.used = self.used.saturating_add(gap);
     }
 
-    fn unsent(&mut self, _sent: Sent) {}
+    /// The latest leaves no trace. An earlier one takes as much as it may have counted for.
+    fn unsent(&mut self, sent: Sent) {
+        let is_latest = self.last_sent == Some(sent);
+        let before = self.before.filter(|_| is_latest);
+        let (before, gap) = before.unwrap_or_else(|| (None, self.due(&sent)));
+        self.used = self.used.saturating_sub(gap);
+        if is_latest {
+            self.last_sent = before;
+            self.before = None;
+        }
+    }
 
     fn ended(&mut self, ended: Ended) {
         let is_fresh = self.last_cut.is_none_or(|cut| ended.sent.at > cut);
         match (ended.outcome, self.settings.steps) {
             (Outcome::Throttled, Steps::PerResponse) => self.cut(ended.now),
-            (Outcome::Succeeded, Steps::PerResponse) => self.grow(1.0),
             (Outcome::Throttled, Steps::PerTime) if is_fresh => self.refused(ended),
-            (Outcome::Succeeded, Steps::PerTime) if is_fresh => self.accepted(),
+            (Outcome::Succeeded, Steps::PerResponse) => self.accepted(1.0, ended.now),
+            (Outcome::Succeeded | Outcome::Ignored, Steps::PerTime) if is_fresh => {
+                self.used_up(ended.now);
+            }
             (Outcome::Throttled | Outcome::Failed, Steps::PerTime) => self.used = Duration::ZERO,
             _ => {}
         }
@@ -149,7 +166,6 @@ impl Law for Aimd {
 
 impl Aimd {
     fn refused(&mut self, ended: Ended) {
-        self.refusals = self.refusals.saturating_add(1);
         self.cut(ended.now);
         let (window, asked) = (self.settings.window(), ended.retry_after);
         let rate = self.rate(ended.now);
@@ -161,17 +177,34 @@ impl Aimd {
         });
     }
 
-    fn accepted(&mut self) {
+    /// Grows by what was used of the rate.
+    fn used_up(&mut self, now: Instant) {
         let window = self.settings.window();
         let used = std::mem::take(&mut self.used).min(window);
-        self.refusals = 0;
-        self.grow(used.as_secs_f64() / window.as_secs_f64());
+        self.accepted(used.as_secs_f64() / window.as_secs_f64(), now);
+    }
+
+    fn accepted(&mut self, steps: f64, now: Instant) {
+        let old = self.rate(now);
+        self.grow(steps);
+        if std::mem::take(&mut self.refusals) > 0 {
+            self.change = Some(Change {
+                old,
+                new: self.rate(now),
+                cause: Cause::Accepted,
+                pause: None,
+            });
+        }
     }
 
     /// Whether a send at `at` follows as closely as the rate lets it.
     fn is_prompt(&self, last: &Sent, at: Instant) -> bool {
-        let due = f64::from(last.tokens) / self.rate(last.at);
-        at.saturating_duration_since(last.at) <= seconds(PROMPT * due)
+        at.saturating_duration_since(last.at) <= self.due(last)
+    }
+
+    /// The longest time after a send within which the next one is prompt.
+    fn due(&self, sent: &Sent) -> Duration {
+        seconds(PROMPT * f64::from(sent.tokens) / self.rate(sent.at))
     }
 
     fn cut(&mut self, now: Instant) {
@@ -180,11 +213,16 @@ impl Aimd {
         let limit = self.limit(now);
         self.effective = decrease(limit, self.settings.max(), penalty, floor, jitter);
         self.used = Duration::ZERO;
+        self.refusals = self.refusals.saturating_add(1);
         self.last_cut = self.last_cut.max(Some(now));
         self.change = Some(Change {
             old,
             new: self.rate(now),
-            cause: Cause::Throttled,
+            cause: if self.refusals == 1 {
+                Cause::Throttled
+            } else {
+                Cause::ThrottledAgain
+            },
             pause: None,
         });
     }

@@ -43,6 +43,7 @@ impl Aimd {
             random: Random::default(),
             last_cut: None,
             last_sent: None,
+            before: None,
             used: Duration::ZERO,
             refusals: 0,
             paused_until: None,

@@ -90,9 +90,12 @@ impl Timed {
         self.bucket.refill(self.clock);
     }
 
+    pub(super) fn seconds(&self) -> f64 {
+        (self.clock - self.start).as_secs_f64()
+    }
+
     pub(super) fn is_at(&self, what: &str, seconds: f64) -> Result<(), String> {
-        let ours = (self.clock - self.start).as_secs_f64();
-        same(what, ours, seconds, TIME)
+        same(what, self.seconds(), seconds, TIME)
     }
 
     /// The level is rounded down to one of ours.

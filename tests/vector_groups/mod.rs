@@ -34,13 +34,11 @@ pub(crate) const GROUPS: &[(&str, Group)] = &[
     ("tb-", stkai::token_bucket),
     ("tech-acquire-", techrevati::acquire),
     ("tech-clock-", techrevati::clock),
+    ("tech-composite-", techrevati::composite),
     ("tech-refill-", techrevati::refill),
     ("tech-try-", techrevati::try_acquire),
     ("tech-validate-", techrevati::validate),
 ];
-
-/// How the ids of the cases begin that nothing runs yet. They count as not passed.
-pub(crate) const NOT_RUN_YET: &[&str] = &["tech-composite-"];
 
 /// A part of a case, which must have the fields of `T` and no others.
 fn part<T: DeserializeOwned>(case: &Value, part: &str) -> Result<T, String> {

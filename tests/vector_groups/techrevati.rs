@@ -1,5 +1,7 @@
 //! The bucket of techrevati: fractions of tokens, full at the start, a timeout for each call.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -124,6 +126,65 @@ pub(crate) fn clock(case: &Value) -> Result<(), String> {
         bucket.holds("level", level)?;
     }
     Ok(())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Composite {
+    /// By name: what it holds, and what flows in each second.
+    buckets: BTreeMap<String, (f64, f64)>,
+    #[serde(default)]
+    pre_call: f64,
+    input_tokens: f64,
+    output_tokens: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, untagged)]
+enum Composed {
+    Ok(String),
+    Left {
+        result: String,
+        at: f64,
+        left: BTreeMap<String, f64>,
+    },
+}
+
+/// A request before the call, and tokens after it, each from the bucket of that name if there is one.
+pub(crate) fn composite(case: &Value) -> Result<(), String> {
+    let (given, expect): (Composite, Composed) = (part(case, "given")?, part(case, "expect")?);
+    let full = |(name, (capacity, rate))| Ok((name, Timed::new(rate, 1.0, capacity, capacity)?));
+    let buckets = given.buckets.into_iter().map(full);
+    let mut buckets = buckets.collect::<Result<BTreeMap<_, _>, String>>()?;
+    let charges = [
+        ("rpm", given.pre_call),
+        ("input_tpm", given.input_tokens),
+        ("output_tpm", given.output_tokens),
+    ];
+    let mut clock = 0.0;
+    for (name, tokens) in charges {
+        let Some(bucket) = buckets.get_mut(name) else {
+            continue;
+        };
+        bucket.set_clock(clock)?;
+        if bucket.acquire(tokens, None)? == Outcome::Refused {
+            return Err(format!("{name} never has {tokens} tokens"));
+        }
+        clock = bucket.seconds();
+    }
+    let (result, left) = match expect {
+        Composed::Ok(result) => (result, BTreeMap::new()),
+        Composed::Left { result, at, left } => {
+            same("at", clock, at, 1e-6)?;
+            (result, left)
+        }
+    };
+    for (name, tokens) in left {
+        let bucket = buckets.get_mut(&name).ok_or("a bucket that isn't given")?;
+        bucket.set_clock(clock)?;
+        bucket.holds(&name, tokens)?;
+    }
+    (result == "ok").then_some(()).ok_or(result)
 }
 
 /// One setting, as text: it may be none that a number can say.

@@ -19,7 +19,8 @@ impl<L: Law> SharedPaced<L> {
         Self(gate)
     }
 
-    /// Tokens per second at this moment.
+    /// What the law says at this moment, in tokens per second. The line runs at the rate of the latest
+    /// send or end, until the next.
     #[must_use]
     pub fn rate(&self) -> f64 {
         self.update(|paced, now| paced.rate(now))

@@ -117,12 +117,16 @@ async fn the_beginning_each_further_cut_and_the_end_of_a_congestion_are_told_onc
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cut_of_the_classic_law_is_told_and_its_growth_is_not() {
+async fn cuts_of_the_classic_law_and_their_end_are_told_and_its_growth_is_not() {
     let layer = AimdLayer::conservative(Rate::per_second(10)).seed(1);
-    let told = told(layer, &[200, 429, 200, 200, 500]).await;
+    // The start takes less than four seconds: log2(9) halves of a window of a second.
+    let told = told(layer, &[200, 200, 200, 200, 429, 200, 200, 500]).await;
     assert_eq!(
         texts(&told),
-        [r#"rate_adapted name="api" cause="throttled""#]
+        [
+            r#"rate_adapted name="api" cause="throttled""#,
+            r#"rate_adapted name="api" cause="accepted""#,
+        ]
     );
     // A half, spread by ±20 %.
     assert!((told[0].old - 10.0).abs() < 1e-9, "{told:?}");

@@ -225,6 +225,9 @@ async fn a_cut_refuses_those_in_line_who_would_now_wait_for_too_long() {
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_longer_than_the_budget() {
     let layer = AimdLayer::new(Rate::per_second(1)).max_wait(5 * SECOND);
+    // The rate is no longer that of the start after the next send.
+    tokio::time::sleep(10 * SECOND).await;
+    ask(&layer, 200, None).await.unwrap();
     let call = || async {
         let start = now();
         let result = ask(&layer, 200, None).await;
@@ -251,7 +254,7 @@ async fn an_outage_leaves_a_rate_as_it_is() {
         ask(&layer, 429, None).await.unwrap();
         let rate = layer.limiter().rate();
 
-        for status in [500, 503, 404, 408] {
+        for status in [500, 503, 408] {
             for _ in 0..5 {
                 ask(&layer, status, None).await.unwrap();
             }
@@ -267,6 +270,7 @@ async fn a_classic_rate_grows_by_the_time_that_it_is_used() {
     let layer = AimdLayer::new(Rate::per_second(10))
         .max_wait(60 * SECOND)
         .seed(1);
+    tokio::time::sleep(10 * SECOND).await;
     ask(&layer, 429, None).await.unwrap();
     let cut = layer.limiter().rate();
 
@@ -305,11 +309,12 @@ async fn a_call_that_is_dropped_in_flight_changes_nothing() {
     tokio::time::sleep(SECOND).await;
     let never =
         service_fn(|_: Request<()>| std::future::pending::<Result<Response<()>, BoxError>>());
+    let before = layer.limiter().rate();
     let call = layer.layer(never).oneshot(request());
     assert!(tokio::time::timeout(SECOND, call).await.is_err());
 
     assert_eq!(layer.limiter().resume_at(), None);
-    assert!(layer.limiter().rate() >= 10.0);
+    assert_eq!(layer.limiter().rate().to_bits(), before.to_bits());
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use tower_throttle_token_bucket::Rate;
 
 use world::{Counts, Figures, World};
 
-const SEEDS: u32 = 3;
+const SEEDS: u32 = 8;
 
 fn adaptive(world: World) -> Figures {
     let most = Rate::per(world.quota, world.window);

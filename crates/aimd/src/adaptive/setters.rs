@@ -3,7 +3,7 @@ use std::time::Duration;
 use tower_throttle_core::Invalid;
 use tower_throttle_token_bucket::Rate;
 
-use super::{Adaptive, FIRST_CUT, Growth, settings::Settings};
+use super::{Adaptive, FIRST_CUT, settings::Settings};
 use crate::{WindowedLaw, random::Random, sends::Sends};
 
 /// Settings. A law that has begun must not be changed: it is to begin again.
@@ -14,10 +14,12 @@ impl Adaptive {
         let settings = Settings::default();
         Self {
             sends: Sends::new(settings.window),
+            accepted: Sends::new(settings.window),
+            cost: None,
             settings,
             random: Random::default(),
             started: None,
-            growth: Growth::Doubling,
+            growth: None,
             epoch: None,
             last_cut: None,
             cut: FIRST_CUT,
@@ -47,6 +49,7 @@ impl Adaptive {
         let settings = self.settings.window(window)?;
         Ok(Self {
             sends: Sends::new(settings.window),
+            accepted: Sends::new(settings.window),
             settings,
             ..self
         })
@@ -74,7 +77,8 @@ impl Adaptive {
         Ok(Self { settings, ..self })
     }
 
-    /// The rate never falls below this. Default: one request in ten windows.
+    /// The rate never falls below this. Default: one request in ten windows, or a hundredth of `max_rate`
+    /// if that is less.
     ///
     /// # Panics
     ///

@@ -12,14 +12,18 @@ use crate::{bounds, time::FASTEST};
 /// and 73 % at 1/16).
 const START_SHARE: f64 = 1.0 / 9.0;
 
-/// The start if there is no `max_rate`, in tokens per second.
+/// The start if there is no `max_rate`, in requests per second.
 const START_RATE: f64 = 0.5;
 
 /// The rate doubles in this part of the window at the start.
 const DOUBLING: u32 = 2;
 
-/// The least rate, in tokens per window.
+/// The least rate, in requests per window.
 const LEAST_PER_WINDOW: f64 = 0.1;
+
+/// The most that the least rate may be by default, as a share of `max_rate`: where windows are longer
+/// than is said, one request in ten of them may be more than there is.
+const LEAST_SHARE: f64 = 0.01;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings {
@@ -54,9 +58,10 @@ impl Settings {
         Ok(Self { min_rate, ..self })
     }
 
-    pub(super) fn start_rate(&self) -> f64 {
+    /// With so many tokens to a request.
+    pub(super) fn start_rate(&self, cost: f64) -> f64 {
         let share = |max: Rate| max.as_per_second_f64() * START_SHARE;
-        self.bound(self.max_rate.map_or(START_RATE, share))
+        self.bound(self.max_rate.map_or(START_RATE * cost, share), cost)
     }
 
     pub(super) fn doubling(&self) -> Duration {
@@ -64,10 +69,10 @@ impl Settings {
     }
 
     /// The nearest rate within bounds; the least if it is no number.
-    pub(super) fn bound(&self, rate: f64) -> f64 {
+    pub(super) fn bound(&self, rate: f64, cost: f64) -> f64 {
         let most = self.most();
         // Not `clamp`, which lets NaN pass.
-        rate.max(self.least().min(most)).min(most)
+        rate.max(self.least(cost).min(most)).min(most)
     }
 
     fn most(&self) -> f64 {
@@ -75,8 +80,10 @@ impl Settings {
         most.unwrap_or(FASTEST).min(FASTEST)
     }
 
-    fn least(&self) -> f64 {
-        let given = self.min_rate.map(Rate::as_per_second_f64);
-        given.unwrap_or(LEAST_PER_WINDOW / self.window.as_secs_f64())
+    fn least(&self, cost: f64) -> f64 {
+        let default = LEAST_PER_WINDOW * cost / self.window.as_secs_f64();
+        let share = |max: Rate| max.as_per_second_f64() * LEAST_SHARE;
+        let default = self.max_rate.map_or(default, |max| default.min(share(max)));
+        self.min_rate.map_or(default, Rate::as_per_second_f64)
     }
 }

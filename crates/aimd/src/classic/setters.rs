@@ -38,10 +38,12 @@ impl Aimd {
         let settings = Settings::new(max_rate, preset);
         Self {
             effective: settings.max(),
+            started: None,
             settings,
             random: Random::default(),
             last_cut: None,
             last_sent: None,
+            before: None,
             used: Duration::ZERO,
             refusals: 0,
             paused_until: None,

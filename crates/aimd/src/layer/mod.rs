@@ -47,7 +47,8 @@ use crate::{Law, Paced, SharedPaced, time::LONGEST};
 ///
 /// A [`Gate`] stands beside the rate, in the same line, and obeys whatever the server asks for to the
 /// end, but not longer: it spreads nothing, and a 429 that doesn't say for how long closes it not at
-/// all. Both are the law's, which knows by how much requests must be spread at its rate. So a pause is
+/// all. (With [`Adaptive`](crate::Adaptive), waits below two seconds are left to the law: `Retry-After: 1`
+/// is mostly made by rounding up.) Both are the law's, which knows by how much requests must be spread at its rate. So a pause is
 /// waited for once.
 #[derive(Debug, Clone)]
 pub struct PacedLayer<L: Law, F = Everything, W = Alike, R = Fail, H = Head> {

@@ -1,11 +1,4 @@
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::UNIX_EPOCH,
-};
+use std::{fmt, time::UNIX_EPOCH};
 
 use http::{Response, header::HeaderName};
 use tower_throttle_core::{Classify, Outcome, Shared, Verdict};
@@ -39,8 +32,6 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 pub struct Heed<C, E: Estimator = Gradient> {
     classify: C,
     limiter: Shared<Congestion<E>>,
-    /// What was declared last, so that the limiter is only told what is new.
-    declared: Arc<AtomicU32>,
 }
 
 impl<C, E: Estimator> Heed<C, E> {
@@ -49,7 +40,6 @@ impl<C, E: Estimator> Heed<C, E> {
         Self {
             classify,
             limiter: limiter.shared().clone(),
-            declared: Arc::new(AtomicU32::new(u32::MAX)),
         }
     }
 
@@ -61,10 +51,8 @@ impl<C, E: Estimator> Heed<C, E> {
         let profile = Profile::generic();
         let signals = Signals::read(response.headers(), response.status(), &profile, UNIX_EPOCH);
         if let Some(ceiling) = concurrency(&signals) {
-            if self.declared.swap(ceiling, Ordering::Relaxed) != ceiling {
-                self.limiter
-                    .update(|limiter, _now| limiter.set_ceiling(Some(ceiling)));
-            }
+            self.limiter
+                .update(|limiter, _now| limiter.set_ceiling(Some(ceiling)));
         }
     }
 }
@@ -89,7 +77,6 @@ impl<C: Clone, E: Estimator> Clone for Heed<C, E> {
         Self {
             classify: self.classify.clone(),
             limiter: self.limiter.clone(),
-            declared: Arc::clone(&self.declared),
         }
     }
 }
@@ -98,7 +85,6 @@ impl<C: fmt::Debug, E: Estimator> fmt::Debug for Heed<C, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Heed")
             .field("classify", &self.classify)
-            .field("declared", &self.declared)
             .finish_non_exhaustive()
     }
 }

@@ -79,6 +79,8 @@ use crate::{Bounds, Cause, Change, Estimator, Relief, Sample, dice::Dice};
 /// # Choosing
 ///
 /// It needs latencies that are comparable: give calls of another kind, streams say, a layer of their own.
+/// Errors that have nothing to do with load, one in fifty say, keep the limit low on a fast server: have the
+/// [classifier](crate::CongestionLayer::classify) ignore them.
 /// A server that counts requests per time, and doesn't slow down, wants a rate instead.
 #[derive(Debug, Clone)]
 pub struct Gradient {

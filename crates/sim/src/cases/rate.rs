@@ -54,8 +54,12 @@ fn steady(strategy: Strategy) -> Vec<Case> {
             [99.5, 0.35, 0.94],
         ),
     ]
-    .into_iter()
-    .map(|(name, config, [used, rejected, fair])| Case {
+    .map(|(name, config, targets)| settled(name, config, targets))
+    .into()
+}
+
+fn settled(name: &'static str, config: Config, [used, rejected, fair]: [f64; 3]) -> Case {
+    Case {
         name,
         config,
         checks: vec![
@@ -64,8 +68,7 @@ fn steady(strategy: Strategy) -> Vec<Case> {
             Check::fair(fair),
         ],
         rival: known("stkai:balanced"),
-    })
-    .collect()
+    }
 }
 
 fn changing(strategy: Strategy) -> Vec<Case> {
@@ -100,11 +103,11 @@ fn changing(strategy: Strategy) -> Vec<Case> {
 
 /// No limit on waiting, and the start counts.
 fn reference(strategy: Strategy) -> Vec<Case> {
-    let case = |name, config, checks, rival| Case {
+    let case = |name, config, checks| Case {
         name,
         config,
         checks,
-        rival: known(rival),
+        rival: known("stkai-sdk:balanced"),
     };
     let mut cases = vec![
         case(
@@ -116,7 +119,6 @@ fn reference(strategy: Strategy) -> Vec<Case> {
                 Check::per_minute(92.0),
                 Check::none_lost(),
             ],
-            "stkai-sdk:balanced",
         ),
         case(
             "agent, 15 processes",
@@ -127,22 +129,23 @@ fn reference(strategy: Strategy) -> Vec<Case> {
                 Check::per_minute(38.0),
                 Check::none_lost(),
             ],
-            "stkai-sdk:balanced",
         ),
     ];
-    cases.extend(known("aimd:conservative").map(|classic| {
-        case(
-            "rqc, 10 processes, classic (`aimd:conservative`)",
-            Scenario::Rqc.config(10, classic),
-            vec![
-                Check::success(98.0),
-                Check::rejected_share(14.0),
-                Check::none_lost(),
-            ],
-            "stkai-sdk:conservative",
-        )
-    }));
+    cases.extend(known("aimd:conservative").map(classic));
     cases
+}
+
+fn classic(strategy: Strategy) -> Case {
+    Case {
+        name: "rqc, 10 processes, classic (`aimd:conservative`)",
+        config: Scenario::Rqc.config(10, strategy),
+        checks: vec![
+            Check::success(98.0),
+            Check::rejected_share(14.0),
+            Check::none_lost(),
+        ],
+        rival: known("stkai-sdk:conservative"),
+    }
 }
 
 fn known(name: &str) -> Option<Strategy> {

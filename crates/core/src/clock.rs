@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 /// The present, by the clock that the adapters use.
 ///
-/// This is tokio's clock, so `tokio::time::pause` stops it and `advance` moves it. Outside a runtime it is the system's monotonic clock.
+/// This is tokio's clock, so `tokio::time::pause` stops it and `advance` moves it. Outside a runtime it
+/// is the system's monotonic clock.
 /// Use it to build a limiter that must be told when it starts.
 #[must_use]
 pub fn now() -> Instant {

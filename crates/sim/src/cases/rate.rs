@@ -23,10 +23,6 @@ fn steady(strategy: Strategy) -> Vec<Case> {
         window: Duration::from_secs(10),
         ..Config::new(strategy)
     };
-    let crowd = Config {
-        clients: 50,
-        ..large.clone()
-    };
     let on = |server, config: &Config| Config {
         server,
         ..config.clone()
@@ -42,7 +38,11 @@ fn steady(strategy: Strategy) -> Vec<Case> {
             large.clone(),
             [99.0, 0.3, 0.98],
         ),
-        ("fixed 1000/10 s, 50 clients", crowd, [99.0, 1.2, 0.91]),
+        (
+            "fixed 1000/10 s, 50 clients",
+            crowd(&large),
+            [99.0, 1.2, 0.91],
+        ),
         (
             "sliding 1000/10 s, 10 clients",
             on(Kind::Sliding, &large),
@@ -56,6 +56,13 @@ fn steady(strategy: Strategy) -> Vec<Case> {
     ]
     .map(|(name, config, targets)| settled(name, config, targets))
     .into()
+}
+
+fn crowd(config: &Config) -> Config {
+    Config {
+        clients: 50,
+        ..config.clone()
+    }
 }
 
 fn settled(name: &'static str, config: Config, [used, rejected, fair]: [f64; 3]) -> Case {

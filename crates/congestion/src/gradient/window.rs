@@ -20,6 +20,8 @@ pub(super) struct Window {
     /// Calls that were sent up to then tell of another limit.
     after: Option<Instant>,
     opened: Option<Instant>,
+    /// Not over before: a comparison for each call costs less than a difference.
+    earliest: Option<Instant>,
     answered: u32,
     latencies: Mean,
     dropped: u32,
@@ -33,6 +35,7 @@ impl Window {
         Self {
             after: Some(now),
             opened: Some(now),
+            earliest: now.checked_add(SHORTEST),
             ..Self::default()
         }
     }
@@ -42,7 +45,9 @@ impl Window {
         if self.after.is_some_and(|after| sample.started <= after) {
             return false;
         }
-        self.opened.get_or_insert(sample.started);
+        if self.opened.is_none() {
+            self.open(sample.started);
+        }
         self.peak = self.peak.max(sample.in_flight);
         if sample.outcome == Outcome::Succeeded {
             self.answered = self.answered.saturating_add(1);
@@ -54,19 +59,20 @@ impl Window {
         true
     }
 
+    #[cold]
+    fn open(&mut self, at: Instant) {
+        self.opened = Some(at);
+        self.earliest = at.checked_add(SHORTEST);
+    }
+
     pub(super) fn is_over(&self, now: Instant) -> bool {
-        let Some(opened) = self.opened else {
-            return false;
-        };
-        let open_for = now.saturating_duration_since(opened);
-        if self.calls() >= CALLS {
-            return open_for >= SHORTEST;
-        }
-        open_for >= SHORTEST && self.is_overdue(open_for.as_secs_f64())
+        let open_for_long = self.earliest.is_some_and(|earliest| earliest <= now);
+        open_for_long && (self.calls() >= CALLS || self.is_overdue(now))
     }
 
     #[cold]
-    fn is_overdue(&self, open_for: f64) -> bool {
+    fn is_overdue(&self, now: Instant) -> bool {
+        let open_for = self.length(now);
         open_for >= LONGEST && open_for >= LATENCIES * self.latency().map_or(0.0, f64::exp)
     }
 
@@ -119,11 +125,12 @@ struct Mean {
 
 impl Mean {
     fn add(&mut self, latency: Duration) {
-        // Exact up to a hundred days.
+        let secs = latency.as_secs().saturating_mul(1_000_000_000);
+        let nanos = secs.saturating_add(u64::from(latency.subsec_nanos()));
+        // Exact up to a hundred days; and no more than 292 years, as a signed number converts sooner.
         #[expect(clippy::cast_precision_loss, reason = "a relative error of 1e-16")]
-        let secs = latency.as_secs() as f64;
-        let nanos = secs * 1e9 + f64::from(latency.subsec_nanos());
-        self.product *= nanos.max(1.0);
+        let nanos = nanos.clamp(1, u64::MAX >> 1) as f64;
+        self.product *= nanos;
         if self.product > 1e200 {
             self.sum += self.product.ln();
             self.product = 1.0;

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use crate::{
     Classify, InFlight, Limiter, Shared,
-    hold::{Head, Hold},
+    hold::{Answered, Head, Hold},
 };
 
 /// What follows a permit that was sent: nothing ([`Untracked`]), or that its end is told to the
@@ -108,10 +108,12 @@ where
     type Error = Err;
     type Future = TrackedFuture<F, L, C, H>;
 
+    #[inline]
     fn begin(&self, shared: &Shared<L>, permit: L::Permit) -> InFlight<L> {
         InFlight::new(shared.clone(), permit)
     }
 
+    #[inline]
     fn track(&self, guard: Option<InFlight<L>>, future: F) -> Self::Future {
         TrackedFuture {
             future,
@@ -141,17 +143,15 @@ where
 {
     type Output = Result<H::Response, Err>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let result = ready!(this.future.poll(cx));
         let verdict = this.tracked.classify.classify(result.as_ref());
-        let in_flight = this.in_flight.take();
+        let mut call = Answered::new(this.in_flight, verdict);
         Poll::Ready(match result {
-            Ok(response) => Ok(this.tracked.hold.hold(in_flight, verdict, response)),
-            Err(error) => {
-                Head.hold(in_flight, verdict, ());
-                Err(error)
-            }
+            Ok(response) => Ok(this.tracked.hold.hold(&mut call, response)),
+            Err(error) => Err(error),
         })
     }
 }

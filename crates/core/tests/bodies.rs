@@ -20,7 +20,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tower_throttle_core::{
     Shared, Verdict,
-    hold::{self, Hold, Settlement},
+    hold::{self, Answered, Hold, Settlement},
 };
 
 use self::probe::{Ledger, Recorded, Slots, secs};
@@ -82,8 +82,9 @@ type Held = hold::HeldBody<Script, Recorded<Slots>>;
 fn held(body: Script, verdict: Verdict<Option<u32>>) -> (Held, Shared<Recorded<Slots>>, Ledger) {
     let (limiter, ledger) = Ledger::of(Slots::new(5));
     let shared = Shared::new(limiter);
-    let in_flight = shared.try_acquire(()).unwrap().spend();
-    let response = hold::Body.hold(Some(in_flight), verdict, Response::new(body));
+    let mut in_flight = Some(shared.try_acquire(()).unwrap().spend());
+    let mut call = Answered::new(&mut in_flight, verdict);
+    let response = hold::Body.hold(&mut call, Response::new(body));
     (response.into_body(), shared, ledger)
 }
 
@@ -200,19 +201,23 @@ async fn the_body_itself_is_passed_through() {
 #[tokio::test]
 async fn a_body_that_no_limiter_counts_just_flows() {
     let response = Response::new(Script::new([data()]));
-    let hold = Hold::<Recorded<Slots>, _>::hold(&hold::Body, None, Verdict::Known(None), response);
+    let mut uncounted = None;
+    let mut call = Answered::<Recorded<Slots>>::new(&mut uncounted, Verdict::Known(None));
+    let hold = hold::Body.hold(&mut call, response);
     assert_eq!(hold.into_body().collect().await.unwrap().to_bytes(), "data");
     let response = Response::new(());
-    let hold =
-        Hold::<Recorded<Slots>, _>::hold(&hold::Caller, None, Verdict::Known(None), response);
+    let mut uncounted = None;
+    let mut call = Answered::<Recorded<Slots>>::new(&mut uncounted, Verdict::Known(None));
+    let hold = hold::Caller.hold(&mut call, response);
     assert!(hold.extensions().is_empty());
 }
 
 fn settlement() -> (Settlement<Recorded<Slots>>, Shared<Recorded<Slots>>, Ledger) {
     let (limiter, ledger) = Ledger::of(Slots::new(1));
     let shared = Shared::new(limiter);
-    let in_flight = shared.try_acquire(()).unwrap().spend();
-    let response = hold::Caller.hold(Some(in_flight), Verdict::Known(None), Response::new(()));
+    let mut in_flight = Some(shared.try_acquire(()).unwrap().spend());
+    let mut call = Answered::new(&mut in_flight, Verdict::Known(None));
+    let response = hold::Caller.hold(&mut call, Response::new(()));
     let settlement = response.extensions().get::<Settlement<_>>().unwrap();
     (settlement.clone(), shared, ledger)
 }

@@ -28,15 +28,9 @@ struct Call<L: Limiter> {
 }
 
 impl<B: Body, L: Limiter> HeldBody<B, L> {
-    pub(super) fn new(
-        body: B,
-        in_flight: Option<InFlight<L>>,
-        verdict: Verdict<L::Feedback>,
-    ) -> Self {
-        let mut call = Call {
-            in_flight,
-            verdict: Some(verdict),
-        };
+    pub(super) fn new(body: B, call: Option<(InFlight<L>, Verdict<L::Feedback>)>) -> Self {
+        let (in_flight, verdict) = call.unzip();
+        let mut call = Call { in_flight, verdict };
         // Nobody asks an empty body for a frame.
         if body.is_end_stream() {
             call.end(None);

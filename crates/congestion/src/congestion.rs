@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use tower_throttle_core::{Limiter, Outcome, Report, Snapshot, Wait};
+use tower_throttle_core::{Limiter, Outcome, Report, Room, Snapshot, Wait};
 
 use crate::{Bounds, Cause, Change, Estimator, Gradient, Relief, Sample, news::News};
 
@@ -364,6 +364,33 @@ impl<E: Estimator> Limiter for Congestion<E> {
         };
         self.follow(change, was_probing);
         self.round();
+    }
+
+    /// While there is a probe, or a wish for a pause, [`check`](Limiter::check) is asked.
+    fn room(&self) -> Option<Room> {
+        if self.estimator.relief().is_some() || self.estimator.resume_at().is_some() {
+            return None;
+        }
+        Some(Room {
+            free: self.allowed.saturating_sub(self.in_flight),
+            in_flight: self.in_flight,
+            era: self.era,
+        })
+    }
+
+    fn entered(&mut self, requests: u32, era: u64) {
+        self.in_flight = self.in_flight.saturating_add(requests);
+        if era == self.era {
+            self.current = self.current.saturating_add(requests);
+        }
+    }
+
+    fn enter(room: Room, at: Instant) -> Option<CongestionPermit> {
+        Some(CongestionPermit {
+            started: at,
+            in_flight: room.in_flight,
+            era: room.era,
+        })
     }
 
     fn describe(&self, snapshot: &mut Snapshot, _now: Instant) {

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tower_throttle_congestion::{
     Bounds, Cause, Change, Congestion, CongestionPermit, Estimator, Gradient, LittlesLaw, Sample,
 };
-use tower_throttle_core::{Limiter, Outcome, Wait};
+use tower_throttle_core::{Limiter, Outcome, Room, Wait};
 
 /// Says what it is told to say.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +34,26 @@ fn fill<E: Estimator>(limiter: &mut Congestion<E>, now: Instant) -> Vec<Congesti
         permits.push(limiter.take((), now));
     }
     permits
+}
+
+/// Lets a request pass as an adapter does that knows of the room and doesn't ask.
+fn pass_unasked<E: Estimator>(
+    limiter: &mut Congestion<E>,
+    now: Instant,
+) -> Option<CongestionPermit> {
+    let room = limiter.room()?;
+    let free = room.free.checked_sub(1)?;
+    assert!(passes(limiter, now), "it would have been told to wait");
+    limiter.entered(1, room.era);
+    let in_flight = limiter.in_flight();
+    Congestion::<E>::enter(
+        Room {
+            free,
+            in_flight,
+            ..room
+        },
+        now,
+    )
 }
 
 fn ms(millis: u64) -> Duration {
@@ -129,6 +149,33 @@ fn latency_counts_from_when_there_was_room() {
 }
 
 #[test]
+fn there_is_as_much_room_as_calls_that_pass_when_they_ask() {
+    let now = Instant::now();
+    let mut limiter = Congestion::with(Says::default()).start(3);
+    let first = limiter.take((), now);
+    let second = pass_unasked(&mut limiter, now).unwrap();
+    assert_eq!(limiter.room().map(|room| room.free), Some(1));
+    limiter.set_limit(1);
+    assert_eq!(limiter.room().map(|room| room.free), Some(0));
+    assert!(pass_unasked(&mut limiter, now).is_none());
+    limiter.cancel(first, now);
+    limiter.cancel(second, now);
+    assert_eq!(limiter.room().map(|room| room.free), Some(1));
+}
+
+#[test]
+fn one_that_passed_unasked_before_the_limit_was_set_says_nothing_about_it() {
+    let now = Instant::now();
+    let mut limiter = Congestion::with(Says::default()).start(5);
+    let before = limiter.room().unwrap();
+    limiter.set_limit(5);
+    limiter.entered(1, before.era);
+    let permit = Congestion::<Says>::enter(before, now).unwrap();
+    limiter.complete(permit, Some(Outcome::Succeeded), now + ms(3));
+    assert_eq!((limiter.limit(), limiter.in_flight()), (5, 0));
+}
+
+#[test]
 fn a_declared_concurrency_is_a_ceiling() {
     let now = Instant::now();
     let mut limiter = Congestion::with(Says(Some(50.0))).start(20);
@@ -185,6 +232,7 @@ fn a_limit_that_is_no_number_changes_nothing() {
 #[derive(Debug, Clone)]
 enum Op {
     Take,
+    Pass,
     Complete(usize, Outcome),
     GiveUp(usize),
     Cancel(usize),
@@ -205,7 +253,8 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        6 => Just(Op::Take),
+        4 => Just(Op::Take),
+        2 => Just(Op::Pass),
         6 => (any::<usize>(), outcome()).prop_map(|(which, outcome)| Op::Complete(which, outcome)),
         1 => any::<usize>().prop_map(Op::GiveUp),
         1 => any::<usize>().prop_map(Op::Cancel),
@@ -226,6 +275,9 @@ fn holds<E: Estimator>(mut limiter: Congestion<E>, bounds: Bounds, ops: Vec<Op>)
             Op::Take if passes(&limiter, now) => {
                 permits.push(limiter.take((), now));
                 assert!(limiter.in_flight() <= limiter.limit());
+            }
+            Op::Pass => {
+                permits.extend(pass_unasked(&mut limiter, now));
             }
             Op::Complete(which, outcome) if !permits.is_empty() => {
                 let permit = permits.swap_remove(which % permits.len());

@@ -37,7 +37,7 @@ pub use self::{
     select::{Filter, Select, Selection, Weigh},
     shared::{Acquire, InFlight, Permit, Shared},
     snapshot::Snapshot,
-    wait::{Pace, Wait},
+    wait::{Pace, Room, Wait},
 };
 
 /// The hands of the clock, for a model checker.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Cost, Pace, Snapshot, Wait};
+use crate::{Cost, Pace, Room, Snapshot, Wait};
 
 /// A policy: how many requests may pass, and when.
 ///
@@ -155,6 +155,30 @@ pub trait Limiter: Send + 'static {
     /// The permit of a request that passed by the [`pace`](Self::pace).
     fn permit(cost: Self::Cost) -> Option<Self::Permit> {
         let _ = cost;
+        None
+    }
+
+    /// Another way past the lock: how many requests may pass, whatever their costs, while nobody waits
+    /// and nothing but the end of calls happens. Default: `None`, there is none.
+    ///
+    /// A limit on what is in flight gives its [`Room`] here, and [`entered`](Self::entered) and
+    /// [`enter`](Self::enter) with it. The adapter then lets requests pass by one atomic number, and tells
+    /// the limiter before it next asks or changes it; but a call may
+    /// [`complete`](Self::complete) while others pass that the limiter is told of afterwards.
+    fn room(&self) -> Option<Room> {
+        None
+    }
+
+    /// So many requests have passed by the [`room`](Self::room) of this era.
+    fn entered(&mut self, requests: u32, era: u64) {
+        let _ = (requests, era);
+    }
+
+    /// The permit of a request that passed by the [`room`](Self::room), which is what it is with this
+    /// request in flight.
+    #[must_use]
+    fn enter(room: Room, at: Instant) -> Option<Self::Permit> {
+        let _ = (room, at);
         None
     }
 

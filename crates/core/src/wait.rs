@@ -17,6 +17,17 @@ pub struct Pace {
     pub burst: u32,
 }
 
+/// Places for requests in flight, as long as nothing but requests that pass changes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// How many more may pass.
+    pub free: u32,
+    /// How many are in flight.
+    pub in_flight: u32,
+    /// Tells requests that pass now from those that passed before a change.
+    pub era: u64,
+}
+
 /// When a request may pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {

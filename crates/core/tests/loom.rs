@@ -14,7 +14,7 @@ use std::{
 
 use loom::{future::block_on, thread};
 use tower_throttle_core::{
-    Limiter, Pace, Queue, SHELF_LIFE, Shared, Snapshot, Wait, Why, now, set_time,
+    Limiter, Pace, Queue, Room, SHELF_LIFE, Shared, Snapshot, Wait, Why, now, set_time,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -342,5 +342,190 @@ fn nobody_passes_one_who_waits_by_the_lane() {
         shared.ring_if_due();
         newcomer.join().unwrap();
         assert!(waiter.as_mut().poll(&mut context).is_ready());
+    });
+}
+
+/// So many in flight: requests pass by the turnstile while nobody waits.
+#[derive(Debug)]
+struct Slots {
+    most: u32,
+    in_flight: u32,
+    era: u64,
+    /// How many are in flight that passed in this era.
+    current: u32,
+}
+
+impl Slots {
+    fn new(most: u32) -> Self {
+        Self {
+            most,
+            in_flight: 0,
+            era: 0,
+            current: 0,
+        }
+    }
+
+    fn set(&mut self, most: u32) {
+        self.most = most;
+        self.era += 1;
+        self.current = 0;
+    }
+}
+
+impl Limiter for Slots {
+    type Cost = ();
+    /// The era.
+    type Permit = u64;
+    /// How many there may be from now on.
+    type Feedback = Option<u32>;
+
+    fn check(&self, _cost: &(), _now: Instant) -> Wait {
+        if self.in_flight < self.most {
+            Wait::Now
+        } else {
+            Wait::Changed
+        }
+    }
+
+    fn take(&mut self, _cost: (), at: Instant) -> u64 {
+        assert_eq!(self.check(&(), at), Wait::Now, "a double permit");
+        self.entered(1, self.era);
+        self.era
+    }
+
+    fn cancel(&mut self, permit: u64, now: Instant) {
+        self.complete(permit, None, now);
+    }
+
+    fn complete(&mut self, era: u64, most: Option<Option<u32>>, _now: Instant) {
+        self.in_flight = self.in_flight.checked_sub(1).expect("came back twice");
+        if era == self.era {
+            self.current = self.current.checked_sub(1).expect("of another era");
+        }
+        if let Some(most) = most.flatten() {
+            self.set(most);
+        }
+    }
+
+    fn room(&self) -> Option<Room> {
+        Some(Room {
+            free: self.most.saturating_sub(self.in_flight),
+            in_flight: self.in_flight,
+            era: self.era,
+        })
+    }
+
+    fn entered(&mut self, requests: u32, era: u64) {
+        self.in_flight += requests;
+        if era == self.era {
+            self.current += requests;
+        }
+    }
+
+    fn enter(room: Room, _at: Instant) -> Option<u64> {
+        Some(room.era)
+    }
+}
+
+/// How many are inside, by somebody else's count.
+#[derive(Clone)]
+struct Inside(loom::sync::Arc<loom::sync::atomic::AtomicU32>);
+
+impl Inside {
+    fn new() -> Self {
+        Self(loom::sync::Arc::new(loom::sync::atomic::AtomicU32::new(0)))
+    }
+
+    fn visit(&self, shared: &Shared<Slots>, most: u32, feedback: Option<u32>) -> bool {
+        use loom::sync::atomic::Ordering::SeqCst;
+        let Ok(permit) = shared.try_acquire(()) else {
+            return false;
+        };
+        assert!(self.0.fetch_add(1, SeqCst) < most, "too many");
+        self.0.fetch_sub(1, SeqCst);
+        permit.spend().complete(feedback);
+        true
+    }
+}
+
+fn in_flight(shared: &Shared<Slots>) -> (u32, u32) {
+    shared.update(|slots, _now| (slots.in_flight, slots.current))
+}
+
+#[test]
+fn by_the_turnstile_and_by_the_lock_no_more_are_in_flight_than_may_be() {
+    check(|| {
+        let shared = Shared::new(Slots::new(1));
+        let inside = Inside::new();
+        let other = {
+            let (shared, inside) = (shared.clone(), inside.clone());
+            thread::spawn(move || inside.visit(&shared, 1, None))
+        };
+        // Looks at the limiter, which closes the turnstile for a moment.
+        assert!(in_flight(&shared).0 <= 1);
+        let mine = inside.visit(&shared, 1, None);
+        assert!(other.join().unwrap() | mine, "both refused");
+        assert_eq!(in_flight(&shared), (0, 0));
+    });
+}
+
+#[test]
+fn a_limit_that_falls_while_requests_pass_holds_for_the_next_one() {
+    check(|| {
+        let shared = Shared::new(Slots::new(3));
+        let first = shared.try_acquire(()).unwrap().spend();
+        let passer = {
+            let shared = shared.clone();
+            thread::spawn(move || shared.try_acquire(()).map(|permit| permit.spend()))
+        };
+        first.complete(Some(1));
+        let mine = shared.try_acquire(()).map(|permit| permit.spend());
+        let other = passer.join().unwrap();
+        // One of both passed before the limit fell, or after the other was refused.
+        assert!(mine.is_err() || other.is_err(), "two where one may be");
+        let (count, current) = in_flight(&shared);
+        assert_eq!(count, u32::from(mine.is_ok()) + u32::from(other.is_ok()));
+        assert!(current <= count);
+        drop((mine, other));
+        assert_eq!(in_flight(&shared), (0, 0));
+        assert!(shared.try_acquire(()).is_ok(), "a place is lost");
+    });
+}
+
+#[test]
+fn nobody_passes_one_who_waits_by_the_turnstile() {
+    check(|| {
+        let shared = Shared::new(Slots::new(1));
+        let first = shared.try_acquire(()).unwrap().spend();
+        let mut waiter = Box::pin(shared.acquire(()));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(waiter.as_mut().poll(&mut context).is_pending());
+        let newcomer = {
+            let shared = shared.clone();
+            thread::spawn(move || assert!(shared.try_acquire(()).is_err(), "it overtook"))
+        };
+        first.complete(None);
+        newcomer.join().unwrap();
+        assert!(waiter.as_mut().poll(&mut context).is_ready());
+    });
+}
+
+#[test]
+fn a_place_by_the_turnstile_passes_to_one_who_waits() {
+    check(|| {
+        let shared = Shared::new(Slots::new(1));
+        let visitors: Vec<_> = (0..2)
+            .map(|_| {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    let permit = block_on(shared.acquire(())).unwrap();
+                    permit.spend().complete(None);
+                })
+            })
+            .collect();
+        for visitor in visitors {
+            visitor.join().unwrap();
+        }
+        assert_eq!(in_flight(&shared), (0, 0));
     });
 }

@@ -28,7 +28,8 @@ use crate::{
 /// # Cost
 ///
 /// A request that need not wait costs one look at the clock and one lock, or one atomic operation if
-/// the limiter has a [`Pace`](crate::Pace), and allocates nothing.
+/// the limiter has a [`Pace`](crate::Pace) or [`Room`](crate::Room), and allocates nothing. If the
+/// limiter is told of the end of calls, that costs one look and one lock more.
 #[derive(Debug, Clone)]
 pub struct Limit<S, P, T, R> {
     inner: S,

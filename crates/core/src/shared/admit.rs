@@ -4,7 +4,8 @@ use std::{task::Waker, time::Instant};
 
 use super::{
     Shared, events,
-    state::{Ears, Locked, State},
+    guarded::Locked,
+    state::{Ears, State},
 };
 use crate::{
     Cost, Limiter, Rejected, Why, clock,
@@ -30,6 +31,7 @@ impl<L: Limiter> Shared<L> {
     }
 
     /// Passes at once, or stands in line, or is refused.
+    #[inline]
     pub(crate) fn admit(
         &self,
         ask: Ask<L::Cost>,
@@ -53,8 +55,20 @@ impl<L: Limiter> Shared<L> {
     }
 
     /// Ends a call that was sent.
+    ///
+    /// Not inlined, and no [`change`](Self::change), which would copy the permit before the lock is
+    /// there: right after it was written, that takes as long as the lock itself.
+    #[inline(never)]
     pub(crate) fn complete(&self, permit: L::Permit, feedback: Option<L::Feedback>) {
-        self.change(|state, now| state.limiter.complete(permit, feedback, now));
+        let now = clock::now();
+        let mut state = self.0.state.lock_to_complete();
+        if !state.line.is_empty() {
+            return self.change_before_line(state, now, |state, now| {
+                state.limiter.complete(permit, feedback, now);
+            });
+        }
+        state.limiter.complete(permit, feedback, now);
+        unlock(state);
     }
 
     /// Takes back a permit that was never used.
@@ -169,16 +183,25 @@ impl<L: Limiter> Shared<L> {
     }
 
     /// Makes a change that may concern those who wait.
+    #[inline]
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut State<L>, Instant) -> R) -> R {
         let now = clock::now();
         let mut state = self.0.state.lock();
-        if state.line.is_empty() {
-            let result = change(&mut state, now);
-            let news = state.news();
-            drop(state);
-            events::tell(news);
-            return result;
+        if !state.line.is_empty() {
+            return self.change_before_line(state, now, change);
         }
+        let result = change(&mut state, now);
+        unlock(state);
+        result
+    }
+
+    #[cold]
+    fn change_before_line<R>(
+        &self,
+        state: Locked<'_, L>,
+        now: Instant,
+        change: impl FnOnce(&mut State<L>, Instant) -> R,
+    ) -> R {
         let mut wakers = Wakers::default();
         // What was due before the change is granted as it stood before the change.
         let mut state = self.catch_up(state, now, &mut wakers);
@@ -204,4 +227,12 @@ impl<L: Limiter> Shared<L> {
     ) -> Locked<'a, L> {
         self.0.catch_up(state, now, wakers)
     }
+}
+
+/// Unlocks, and tells what there is to tell.
+#[inline]
+fn unlock<L: Limiter>(mut state: Locked<'_, L>) {
+    let news = state.news();
+    drop(state);
+    events::tell(news);
 }

@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::state::Guarded;
+use super::guarded::Guarded;
 use crate::{Cost, Limiter, Rejected, Report};
 
 /// What a limiter has to report, and its name.
 pub(super) type News = (Report, Option<Arc<str>>);
 
+#[inline]
 pub(super) fn tell(news: Option<News>) {
     if let Some((report, name)) = news {
         report(name.as_deref());

@@ -9,7 +9,8 @@ use std::{
 use super::{
     alarm::{self, Alarm, Armed, Runtime},
     events,
-    state::{Ears, Guarded, Locked},
+    guarded::{Guarded, Locked},
+    state::Ears,
 };
 use crate::{
     Limiter, Queue, clock,

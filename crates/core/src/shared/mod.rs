@@ -3,11 +3,13 @@
 mod admit;
 mod alarm;
 mod events;
+mod guarded;
 mod inner;
 mod lane;
 mod permit;
 mod state;
 mod turn;
+mod turnstile;
 
 use std::{fmt, sync::Arc, time::Instant};
 
@@ -50,7 +52,9 @@ use crate::{Limiter, Queue, Rejected, Snapshot, clock};
 /// # Cost
 ///
 /// A request that need not wait reads the clock once and takes one lock; if the limiter has a
-/// [`Pace`](crate::Pace), as a rate has, one atomic operation instead. One that waits takes about 60
+/// [`Pace`](crate::Pace), as a rate has, or [`Room`](crate::Room), as a limit on what is in flight has,
+/// one atomic operation instead. Its end, if the limiter is told of it, is another look at the clock and
+/// one lock. One that waits takes about 60
 /// bytes in a table that is used again, nothing on the heap of its own, and no task. Leaving takes
 /// constant time.
 ///

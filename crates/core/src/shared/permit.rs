@@ -51,6 +51,7 @@ pub struct InFlight<L: Limiter> {
 }
 
 impl<L: Limiter> InFlight<L> {
+    #[inline]
     pub(crate) fn new(shared: Shared<L>, permit: L::Permit) -> Self {
         Self {
             held: Some(Held { shared, permit }),
@@ -58,10 +59,12 @@ impl<L: Limiter> InFlight<L> {
     }
 
     /// Ends the request and says what is learnt from it.
+    #[inline]
     pub fn complete(mut self, feedback: L::Feedback) {
         self.end(Some(feedback));
     }
 
+    #[inline]
     fn end(&mut self, feedback: Option<L::Feedback>) {
         if let Some(Held { shared, permit }) = self.held.take().filter(|_| L::COMPLETES) {
             shared.complete(permit, feedback);
@@ -70,6 +73,7 @@ impl<L: Limiter> InFlight<L> {
 }
 
 impl<L: Limiter> Drop for InFlight<L> {
+    #[inline]
     fn drop(&mut self) {
         self.end(None);
     }

@@ -1,5 +1,4 @@
 use std::{
-    ops::{Deref, DerefMut},
     sync::Arc,
     task::Waker,
     time::{Duration, Instant},
@@ -8,55 +7,13 @@ use std::{
 use super::{
     alarm::{Armed, Runtime},
     events::News,
-    lane::Lane,
+    turnstile::{Entered, Told},
 };
 use crate::{
     Cost, Limiter, Queue, Rejected, Snapshot, Wait, Why, clock,
     line::{Ask, Key, Line, Outlook, Patience, Wakers},
     rejected::Details,
-    sync::{Mutex, MutexGuard, lock},
 };
-
-/// The lock, and the lane past it.
-#[derive(Debug)]
-pub(super) struct Guarded<L: Limiter> {
-    state: Mutex<State<L>>,
-    lane: Lane,
-}
-
-impl<L: Limiter> Guarded<L> {
-    pub(super) fn new(limiter: L) -> Self {
-        let guarded = Self {
-            state: Mutex::new(State::new(limiter)),
-            lane: Lane::new(clock::now()),
-        };
-        drop(guarded.lock());
-        guarded
-    }
-
-    /// Passes by the lane, if it is open.
-    #[inline]
-    pub(super) fn pass(&self, cost: L::Cost, now: Instant) -> Option<L::Permit> {
-        let mut sum = <L::Cost as Cost>::Sum::default();
-        cost.add_to(&mut sum);
-        self.lane
-            .take(L::Cost::tokens(sum), now)
-            .then(|| L::permit(cost))?
-    }
-
-    /// Locks, and closes the lane until the lock is released.
-    pub(super) fn lock(&self) -> Locked<'_, L> {
-        let mut state = lock(&self.state);
-        let lane = &self.lane;
-        if let Some(full_at) = lane
-            .close()
-            .filter(|&full_at| state.opened != Some(full_at))
-        {
-            state.limiter.passed(full_at);
-        }
-        Locked { state, lane }
-    }
-}
 
 /// Who rings for those who wait.
 #[derive(Debug, Clone, Copy)]
@@ -65,36 +22,6 @@ pub(crate) struct Ears {
     pub(super) listening: Option<Runtime>,
     /// Somebody waits for a time that has to come.
     pub(super) by_the_clock: bool,
-}
-
-/// The state, locked.
-pub(super) struct Locked<'a, L: Limiter> {
-    state: MutexGuard<'a, State<L>>,
-    lane: &'a Lane,
-}
-
-impl<L: Limiter> Deref for Locked<'_, L> {
-    type Target = State<L>;
-
-    fn deref(&self) -> &State<L> {
-        &self.state
-    }
-}
-
-impl<L: Limiter> DerefMut for Locked<'_, L> {
-    fn deref_mut(&mut self) -> &mut State<L> {
-        &mut self.state
-    }
-}
-
-/// Opens the lane if nobody waits. Not after a panic: the limiter may panic again.
-impl<L: Limiter> Drop for Locked<'_, L> {
-    fn drop(&mut self) {
-        if self.line.is_empty() && !std::thread::panicking() {
-            let pace = self.limiter.pace();
-            self.state.opened = pace.and_then(|pace| self.lane.open(pace));
-        }
-    }
 }
 
 /// What the lock guards.
@@ -108,7 +35,9 @@ pub(super) struct State<L: Limiter> {
     /// The runtime of the timer that rings first.
     pub(super) listening: Option<Runtime>,
     /// What the lane was opened with.
-    opened: Option<Instant>,
+    pub(super) opened: Option<Instant>,
+    /// How many passed by the turnstile, as far as the limiter knows.
+    pub(super) told: Told,
 }
 
 impl<L: Limiter> State<L> {
@@ -120,6 +49,15 @@ impl<L: Limiter> State<L> {
             armed: None,
             listening: None,
             opened: None,
+            told: 0,
+        }
+    }
+
+    /// Tells the limiter who has passed by the turnstile.
+    #[inline]
+    pub(super) fn count_in(&mut self, count: impl FnOnce(&mut Told) -> Option<Entered>) {
+        if let Some((requests, era)) = count(&mut self.told) {
+            self.limiter.entered(requests, era);
         }
     }
 

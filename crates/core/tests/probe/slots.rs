@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use tower_throttle_core::{Limiter, Snapshot, Wait};
+use tower_throttle_core::{Limiter, Room, Snapshot, Wait};
 
 /// At most `limit` requests in flight. Learns a new limit from a finished request, if it is told one.
 #[derive(Debug, Clone)]
@@ -44,6 +44,22 @@ impl Limiter for Slots {
         if let Some(Some(limit)) = feedback {
             self.limit = limit;
         }
+    }
+
+    fn room(&self) -> Option<Room> {
+        Some(Room {
+            free: self.limit.saturating_sub(self.in_flight),
+            in_flight: self.in_flight,
+            era: 0,
+        })
+    }
+
+    fn entered(&mut self, requests: u32, _era: u64) {
+        self.in_flight += requests;
+    }
+
+    fn enter(_room: Room, _at: Instant) -> Option<()> {
+        Some(())
     }
 
     fn describe(&self, snapshot: &mut Snapshot, _now: Instant) {

@@ -34,52 +34,36 @@ use tower_throttle_core::Outcome;
 pub trait Estimator: fmt::Debug + Send + 'static {
     /// Learns from a call that is over; returns the limit from now on, if that is another one.
     ///
-    /// Calls that say nothing about load are [skipped](Self::skip): those that were
-    /// [ignored](Outcome::Ignored), and those that were dropped in flight. Whatever is returned is
-    /// brought within the bounds; a limit that is no number changes nothing.
+    /// It isn't told of calls that say nothing about load: those that were
+    /// [ignored](Outcome::Ignored), those that were dropped in flight, and those that were sent before
+    /// the probe that is under way, or before the limit was set. Whatever is returned is brought within
+    /// the bounds; a limit that is no number changes nothing.
     ///
     /// Time may stand still or go backwards from one sample to the next. Nothing may panic on that.
     fn learn(&mut self, sample: &Sample, limit: f64, bounds: Bounds) -> Option<Change>;
-
-    /// A call is over that says nothing about load. Default: nothing changes.
-    fn skip(&mut self, now: Instant, limit: f64) -> Option<Change> {
-        let _ = (now, limit);
-        None
-    }
 
     /// The latency of the server while it has little to do, as far as is known. Default: nothing is.
     fn baseline(&self) -> Option<Duration> {
         None
     }
 
-    /// Nobody shall be sent before this instant; `None` if there is no such wish. Default: `None`.
+    /// The probe that is under way, if one is. Default: there are none.
     ///
-    /// To see how fast the server is with nothing to do.
-    fn resume_at(&self) -> Option<Instant> {
+    /// To see how fast the server is with little to do. It begins when [`learn`](Self::learn) has
+    /// returned, and is over at its end, whatever becomes of its calls: nobody is held back for longer.
+    fn probe(&self) -> Option<Probe> {
         None
     }
 
-    /// Until when at the latest the limit is lowered for a probe, and to what it goes back then; `None`
-    /// if it is what the server bears, as far as is known. Default: `None`.
-    ///
-    /// It makes sure that nobody is held back for ever by a probe that waits for a call that is never
-    /// over. While there is one, the limit may be below the lowest; and calls that were sent before it
-    /// began are [skipped](Self::skip).
-    fn relief(&self) -> Option<Relief> {
-        None
-    }
-
-    /// Gives a probe up: somebody is let in by the [`relief`](Self::relief). Returns the limit from now
-    /// on. There must be no relief afterwards. Default: nothing changes.
-    fn relieve(&mut self, now: Instant) -> Option<Change> {
+    /// The probe is over. There must be none afterwards. Default: nothing happens.
+    fn end_probe(&mut self, now: Instant) {
         let _ = now;
-        None
     }
 
     /// The limit was set by somebody else, or by the server. Whatever was under way is over, and what
     /// was seen of the calls since the last change counts no more. Default: nothing changes.
     ///
-    /// Calls that are in flight will be [skipped](Self::skip).
+    /// Nothing will be said of the calls that are in flight.
     fn reset(&mut self) {}
 
     /// Draws the same numbers in each run. Default: nothing is drawn.
@@ -183,25 +167,22 @@ impl Change {
     }
 }
 
-/// The end of a probe that waits for what doesn't come.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A time in which only a few calls are sent, one after another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Relief {
-    /// From then on, the calls that were sent before the probe hold up nobody, as far as there is room
-    /// below `limit`.
-    pub overdue: Instant,
-    /// From then on, the limit is `limit`.
-    pub at: Instant,
-    /// The limit without the probe.
-    pub limit: f64,
+pub struct Probe {
+    /// Nobody is sent before. Then one is, if the limit has room, whatever is left over from before the
+    /// probe; and the next when that one is over, not before what this instant is by then.
+    pub resume_at: Instant,
+    /// From then on, the limit alone counts.
+    pub ends_at: Instant,
 }
 
-impl Relief {
-    /// Goes back to `limit` at this instant; doesn't wait longer than until `overdue` for the calls
-    /// that were sent before.
+impl Probe {
+    /// Nobody until `resume_at`, then one at a time until `ends_at`.
     #[must_use]
-    pub const fn new(overdue: Instant, at: Instant, limit: f64) -> Self {
-        Self { overdue, at, limit }
+    pub const fn new(resume_at: Instant, ends_at: Instant) -> Self {
+        Self { resume_at, ends_at }
     }
 }
 
@@ -219,7 +200,7 @@ pub enum Cause {
     Failed,
     /// More was allowed than anybody used.
     Unused,
-    /// Only to find out how fast the server is with little to do, or after having found out.
+    /// All clients of the server probe it, and then find their limits anew.
     Probe,
     /// The server said how many it allows.
     Declared,

@@ -8,7 +8,7 @@ use tower_throttle_core::{
     track::{Tracked, Untracked},
 };
 
-use crate::{Congestion, Estimator, Gradient, SharedCongestion};
+use crate::{Congestion, Estimator, Gradient, SharedCongestion, meeting};
 
 /// Limits the requests in flight to what the server will bear.
 ///
@@ -52,9 +52,13 @@ type Waiting<E, F, R> = LimitLayer<Single<Congestion<E>, F, Alike>, Untracked, R
 
 impl CongestionLayer {
     /// Finds the limit by [`Gradient`]; starts at 20, and stays within 1 and 200.
+    ///
+    /// Clients of one server probe it together, by the clock of the wall: see [`meeting`]. For runs that
+    /// can be repeated, in tests say, leave the clock out of it: `with(Gradient::new())`, and a
+    /// [`seed`](Self::seed).
     #[must_use]
     pub fn new() -> Self {
-        Self::with(Gradient::new())
+        Self::with(Gradient::new().meeting(meeting()))
     }
 }
 

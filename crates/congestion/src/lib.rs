@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod clock;
 mod congestion;
 mod dice;
 mod estimator;
@@ -8,6 +9,7 @@ mod gradient;
 #[cfg(feature = "signals")]
 mod heed;
 mod layer;
+mod limit;
 mod littles_law;
 mod news;
 mod shared;
@@ -15,8 +17,9 @@ mod shared;
 #[cfg(feature = "signals")]
 pub use self::heed::Heed;
 pub use self::{
+    clock::meeting,
     congestion::{Congestion, CongestionPermit},
-    estimator::{Bounds, Cause, Change, Estimator, Relief, Sample},
+    estimator::{Bounds, Cause, Change, Estimator, Probe, Sample},
     gradient::Gradient,
     layer::CongestionLayer,
     littles_law::LittlesLaw,

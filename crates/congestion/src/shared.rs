@@ -5,7 +5,7 @@ use std::{
 
 use tower_throttle_core::{Acquire, Permit, Queue, Rejected, Shared, Snapshot};
 
-use crate::{Cause, Congestion, Estimator, Gradient};
+use crate::{Cause, Congestion, Estimator, Gradient, meeting};
 
 /// A [`Congestion`] limit that tasks share: the handle of a
 /// [`CongestionLayer`](crate::CongestionLayer), or a limit without tower at all.
@@ -59,9 +59,13 @@ pub(crate) struct Plan<E> {
 
 impl SharedCongestion {
     /// Finds the limit by [`Gradient`]; starts at 20, and stays within 1 and 200.
+    ///
+    /// Clients of one server probe it together, by the clock of the wall: see [`meeting`]. For runs that
+    /// can be repeated, in tests say, leave the clock out of it: `with(Gradient::new())`, and a
+    /// [`seed`](Self::seed).
     #[must_use]
     pub fn new() -> Self {
-        Self::with(Gradient::new())
+        Self::with(Gradient::new().meeting(meeting()))
     }
 }
 

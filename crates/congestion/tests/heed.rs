@@ -6,12 +6,12 @@ use std::convert::Infallible;
 
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_throttle_congestion::{Cause, CongestionLayer, Heed, SharedCongestion};
+use tower_throttle_congestion::{Cause, CongestionLayer, Gradient, Heed, SharedCongestion};
 use tower_throttle_core::HttpOutcome;
 
 /// The limiter after responses with these policies.
 async fn after(policies: &[&'static str]) -> SharedCongestion {
-    let layer = CongestionLayer::new();
+    let layer = CongestionLayer::with(Gradient::new());
     let limit = layer.limiter().clone();
     let heed = Heed::new(HttpOutcome, &limit);
     let server = service_fn(|request: Request<&'static str>| async move {

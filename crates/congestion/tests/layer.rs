@@ -146,7 +146,7 @@ async fn what_is_refused_can_be_answered() {
 /// waits: 100 stay in flight, whatever happens.
 #[tokio::test(start_paused = true)]
 async fn a_limit_shrinks_while_it_is_saturated() {
-    let layer = CongestionLayer::new().start(100);
+    let layer = CongestionLayer::with(Gradient::new()).start(100);
     let limit = layer.limiter().clone();
     let client = layer.layer(service_fn(|_: Get| async {
         time::sleep(Duration::from_millis(100)).await;
@@ -202,7 +202,7 @@ async fn a_panic_of_the_inner_future_frees_the_place() {
 
 #[tokio::test(start_paused = true)]
 async fn an_error_frees_the_place_and_is_a_failure() {
-    let layer = CongestionLayer::new().start(10);
+    let layer = CongestionLayer::with(Gradient::new()).start(10);
     let limit = layer.limiter().clone();
     let client = layer.layer(service_fn(|_: Get| async {
         time::sleep(Duration::from_millis(100)).await;

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use tower_throttle_congestion::{
-    Bounds, Cause, Change, Congestion, CongestionPermit, Estimator, Gradient, LittlesLaw, Sample,
+    Bounds, Cause, Change, Congestion, CongestionPermit, Estimator, Gradient, LittlesLaw, Probe,
+    Sample,
 };
 use tower_throttle_core::{Limiter, Outcome, Room, Wait};
 
@@ -67,6 +68,71 @@ fn as_many_pass_as_the_limit_says() {
 
     assert_eq!(fill(&mut limiter, now).len(), 3);
     assert_eq!(limiter.check(&(), now), Wait::Changed);
+}
+
+/// Probes from its first sample on: nobody for a second, then one at a time for another.
+#[derive(Debug, Clone, Default)]
+struct Probes(Option<Probe>);
+
+impl Estimator for Probes {
+    fn learn(&mut self, sample: &Sample, _limit: f64, _bounds: Bounds) -> Option<Change> {
+        let (resume_at, ends_at) = (sample.finished + ms(1000), sample.finished + ms(2000));
+        self.0.get_or_insert(Probe::new(resume_at, ends_at));
+        None
+    }
+
+    fn probe(&self) -> Option<Probe> {
+        self.0
+    }
+
+    fn end_probe(&mut self, _now: Instant) {
+        self.0 = None;
+    }
+}
+
+/// Three of five are never over: they don't stop the probe, and the probe doesn't stop the others for longer.
+#[test]
+fn a_probe_lets_one_at_a_time_pass_and_then_the_limit_counts() {
+    let now = Instant::now();
+    let mut limiter = Congestion::with(Probes::default()).start(5);
+    let mut permits = fill(&mut limiter, now);
+    limiter.complete(permits.pop().unwrap(), Some(Outcome::Succeeded), now);
+    limiter.complete(permits.pop().unwrap(), Some(Outcome::Succeeded), now);
+    let after = |millis| now + ms(millis);
+
+    assert_eq!(limiter.check(&(), now), Wait::Until(after(1000)));
+    assert_eq!(limiter.room().map(|room| room.free), None);
+    assert_eq!(fill(&mut limiter, after(1000)).len(), 1);
+    assert_eq!(limiter.check(&(), after(1500)), Wait::Until(after(2000)));
+    assert_eq!(fill(&mut limiter, after(2000)).len(), 1);
+    assert_eq!(limiter.check(&(), after(2000)), Wait::Changed);
+    assert_eq!(limiter.estimator().probe(), None);
+}
+
+/// Whoever waits to be called, and never is, holds up nobody else.
+#[test]
+fn a_probe_ends_when_it_said_though_its_call_is_never_over() {
+    let now = Instant::now();
+    let mut limiter = Congestion::with(Probes::default()).start(2);
+    let call = limiter.take((), now);
+    limiter.complete(call, Some(Outcome::Succeeded), now);
+    let _never_over = limiter.take((), now + ms(1000));
+
+    assert!(!passes(&limiter, now + ms(1999)));
+    assert!(passes(&limiter, now + ms(2000)));
+}
+
+/// A rate beside it deals with these.
+#[test]
+fn beside_a_rate_throttled_calls_say_nothing() {
+    let now = Instant::now();
+    let mut limiter = Congestion::with(Says(Some(1.0))).beside_rate();
+    let [one, other] = [(); 2].map(|()| limiter.take((), now));
+
+    limiter.complete(one, Some(Outcome::Throttled), now);
+    assert_eq!(limiter.limit(), 20);
+    limiter.complete(other, Some(Outcome::Failed), now);
+    assert_eq!(limiter.limit(), 1);
 }
 
 #[test]

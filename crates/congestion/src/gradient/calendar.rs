@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use super::{Nepers, baseline::Baseline, gloom::Gloom};
+use super::Nepers;
 
 /// Probes are made at multiples of this, so that clients make them together; of twice, four times …
 /// as long for slow servers.
@@ -9,11 +9,18 @@ const STEP: Duration = Duration::from_secs(5);
 /// At most.
 const LONGEST_STEP: Duration = STEP.saturating_mul(1024);
 
-/// A step is at least so many latencies.
+/// A step is at least so many times the latency with little to do.
 const LATENCIES: f64 = 8.0;
 
-/// Everybody probes at each eighth step, and at the first, second and fourth.
+/// Everybody probes so often, in seconds; or at each so manieth step, if that is longer.
+const PERIOD: f64 = 80.0;
 const REGULAR: u32 = 8;
+
+/// Those who have reason to probe sooner do it at each second step: there must be time to learn in between.
+const SOON: u32 = 3;
+
+/// Within so many steps from the first call, nothing is known.
+const EARLIEST: u32 = 3;
 
 /// When to probe.
 #[derive(Debug, Clone, Default)]
@@ -21,12 +28,13 @@ pub(super) struct Calendar {
     meeting: Option<Instant>,
     /// The steps are counted from then on: from the meeting, or from before now if it lies ahead.
     since: Option<Instant>,
-    /// The date of the last probe.
-    last: Option<Instant>,
+    earliest: Option<Instant>,
     /// There is no date before this one.
     next: Option<Instant>,
-    /// One who doubts the baseline probes at each step, then at each second, fourth, eighth.
-    stride: u32,
+    /// How many probes are wanted soon.
+    wanted: u32,
+    /// Whether one is wanted at the next step.
+    doubted: bool,
 }
 
 /// A time to probe.
@@ -40,11 +48,9 @@ pub(super) struct Date {
 
 impl Calendar {
     /// Counts the steps from this instant on.
-    pub(super) fn from(meeting: Instant) -> Self {
-        Self {
-            meeting: Some(meeting),
-            ..Self::default()
-        }
+    pub(super) fn meet(&mut self, at: Instant) {
+        self.meeting = Some(at);
+        self.since = None;
     }
 
     /// Whether there may be a date up to now.
@@ -52,79 +58,49 @@ impl Calendar {
         self.next.is_none_or(|next| now >= next)
     }
 
-    /// The date that is due, if one is.
-    pub(super) fn due(
-        &mut self,
-        now: Instant,
-        latency: Option<Nepers>,
-        anxious: Anxiety,
-    ) -> Option<Date> {
-        let meeting = self.meeting;
-        let since = *self
-            .since
-            .get_or_insert_with(|| meeting.map_or(now, |at| begin(at, now)));
+    /// The last date up to now, if there shall be a probe.
+    pub(super) fn due(&mut self, now: Instant, latency: Option<Nepers>) -> Option<Date> {
+        let since = self.since(now);
         let step = step(latency);
         let elapsed = now.saturating_duration_since(since);
         let index = u32::try_from(elapsed.as_nanos() / step.as_nanos()).unwrap_or(u32::MAX);
         let at = later(since, step.saturating_mul(index));
         self.next = Some(later(at, step));
-        let made_by_all = index % REGULAR == 0 || index < REGULAR && index.is_power_of_two();
-        let due = match anxious {
-            _ if index == 0 || self.last == Some(at) => false,
-            Anxiety::Calm => made_by_all,
-            Anxiety::Doubt => made_by_all || index % self.stride.max(1) == 0,
-            Anxiety::Young => true,
-        };
-        due.then_some(Date {
+        let made_by_all = index % regular(step) == 0;
+        let soon = self.doubted || (self.wanted > 0 && index % SOON == 0);
+        let is_due = now >= self.earliest(now) && (made_by_all || soon);
+        is_due.then_some(Date {
             at,
             step,
             made_by_all,
         })
     }
 
-    /// A probe is made. The next one of those who doubt comes later.
-    pub(super) fn keep(&mut self, date: &Date) {
-        self.last = Some(date.at);
-        self.stride = self.stride.max(1).saturating_mul(2).min(REGULAR);
+    fn since(&mut self, now: Instant) -> Instant {
+        let meeting = self.meeting;
+        let begin = || meeting.map_or(now, |at| begin(at, now));
+        *self.since.get_or_insert_with(begin)
     }
 
-    /// The probe came to nothing, as there was too much in flight: another shall be made at its date.
-    pub(super) fn miss(&mut self) {
-        self.last = None;
-        self.next = None;
+    fn earliest(&mut self, now: Instant) -> Instant {
+        let soon = || later(now, STEP.saturating_mul(EARLIEST));
+        *self.earliest.get_or_insert_with(soon)
     }
 
-    /// Something has happened: those who doubt needn't wait so long from now on.
-    pub(super) fn hurry(&mut self) {
-        self.stride = 1;
+    /// A probe is made.
+    pub(super) fn keep(&mut self) {
+        self.wanted = self.wanted.saturating_sub(1);
+        self.doubted = false;
     }
 
-    /// There is a doubt: if the last date was passed over, it is made up for.
-    pub(super) fn look_again(&mut self) {
-        self.hurry();
-        self.next = None;
+    /// A probe shall be made at the next step.
+    pub(super) fn doubt(&mut self) {
+        self.doubted = true;
     }
-}
 
-/// How sure a client is of its baseline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Anxiety {
-    Calm,
-    /// The server has been too slow for too long.
-    Doubt,
-    /// There is none yet, or a first one.
-    Young,
-}
-
-impl Anxiety {
-    pub(super) fn of(baseline: &Baseline, gloom: &Gloom) -> Self {
-        if baseline.is_young() {
-            Self::Young
-        } else if gloom.is_doubt() {
-            Self::Doubt
-        } else {
-            Self::Calm
-        }
+    /// So many probes shall be made soon.
+    pub(super) fn want(&mut self, probes: u32) {
+        self.wanted = self.wanted.max(probes);
     }
 }
 
@@ -149,6 +125,12 @@ fn step(latency: Option<Nepers>) -> Duration {
         step *= 2;
     }
     step
+}
+
+/// How many steps there are from one probe that all make to the next.
+fn regular(step: Duration) -> u32 {
+    let steps = Duration::from_secs_f64(PERIOD).as_nanos() / step.as_nanos();
+    u32::try_from(steps).unwrap_or_default().max(REGULAR)
 }
 
 /// So much later, or as late as the clock can tell.

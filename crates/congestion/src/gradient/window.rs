@@ -14,11 +14,16 @@ const SHORTEST: Duration = Duration::from_millis(300);
 const LONGEST: f64 = 2.0;
 const LATENCIES: f64 = 3.0;
 
+/// One call that takes longer than so many times what is usual counts as that.
+const EXTREME: f64 = 10.0;
+
 /// The calls that were sent and answered since the limit was last changed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Window {
     /// Calls that were sent up to then tell of another limit.
     after: Option<Instant>,
+    /// The longest that counts, in nanoseconds.
+    longest: Option<u64>,
     opened: Option<Instant>,
     /// Not over before: a comparison for each call costs less than a difference.
     earliest: Option<Instant>,
@@ -30,10 +35,11 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Sends everything away that is sent up to `now`.
-    pub(super) fn after(now: Instant) -> Self {
+    /// Sends everything away that is sent up to `now`. So long is usual.
+    pub(super) fn after(now: Instant, usual: Option<Nepers>) -> Self {
         Self {
             after: Some(now),
+            longest: usual.map(|usual| whole_nanos(EXTREME * usual.exp())),
             opened: Some(now),
             earliest: now.checked_add(SHORTEST),
             ..Self::default()
@@ -51,7 +57,9 @@ impl Window {
         self.peak = self.peak.max(sample.in_flight);
         if sample.outcome == Outcome::Succeeded {
             self.answered = self.answered.saturating_add(1);
-            self.latencies.add(sample.latency());
+            let latency = nanos(sample.latency());
+            let longest = self.longest.unwrap_or(u64::MAX);
+            self.latencies.add(latency.min(longest));
         } else {
             self.dropped = self.dropped.saturating_add(1);
             self.throttled |= sample.outcome == Outcome::Throttled;
@@ -102,6 +110,11 @@ impl Window {
         }
     }
 
+    /// Calls that were answered.
+    pub(super) fn answered(&self) -> u32 {
+        self.answered
+    }
+
     fn calls(&self) -> u32 {
         self.answered.saturating_add(self.dropped)
     }
@@ -110,6 +123,20 @@ impl Window {
     pub(super) fn peak(&self) -> u32 {
         self.peak
     }
+}
+
+fn nanos(latency: Duration) -> u64 {
+    let secs = latency.as_secs().saturating_mul(1_000_000_000);
+    secs.saturating_add(u64::from(latency.subsec_nanos()))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a time above zero, and the cast saturates"
+)]
+fn whole_nanos(secs: f64) -> u64 {
+    (secs * 1e9) as u64
 }
 
 /// A geometric mean: one slow call in a hundred doesn't count as a hundred.
@@ -124,9 +151,8 @@ struct Mean {
 }
 
 impl Mean {
-    fn add(&mut self, latency: Duration) {
-        let secs = latency.as_secs().saturating_mul(1_000_000_000);
-        let nanos = secs.saturating_add(u64::from(latency.subsec_nanos()));
+    /// Of a call that took so many nanoseconds.
+    fn add(&mut self, nanos: u64) {
         // Exact up to a hundred days; and no more than 292 years, as a signed number converts sooner.
         #[expect(clippy::cast_precision_loss, reason = "a relative error of 1e-16")]
         let nanos = nanos.clamp(1, u64::MAX >> 1) as f64;

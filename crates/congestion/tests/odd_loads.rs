@@ -1,0 +1,155 @@
+//! Loads that are not like those that the estimators were made for. Each comment says what went wrong.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test tells what the time is, and it stands still"
+)]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{task::JoinSet, time};
+use tower_throttle_congestion::{Gradient, SharedCongestion};
+use tower_throttle_core::Outcome;
+
+mod support;
+
+use support::{ms, secs, work, work_with};
+
+/// 7 streams of 20 places are never over; 13 places are free. A probe lets 6 be in flight, so nobody is
+/// sent any more, so nothing ends the probe.
+#[tokio::test(start_paused = true)]
+async fn a_probe_ends_though_a_few_calls_are_never_over() {
+    let limit = SharedCongestion::with(Gradient::new()).seed(1);
+    let mut streams = Vec::new();
+    for _ in 0..7 {
+        streams.push(limit.acquire().await.unwrap().spend());
+    }
+    work(&limit, 13, ms(100), secs(60)).await;
+
+    let passed = time::timeout(secs(3600), limit.acquire()).await;
+
+    assert!(
+        passed.is_ok(),
+        "nobody passed for an hour: limit {}, in flight {}",
+        limit.limit(),
+        limit.in_flight()
+    );
+}
+
+/// One call of ten minutes, among those of 100 ms, stops all others for ten minutes.
+#[tokio::test(start_paused = true)]
+async fn one_long_call_does_not_stop_the_others() {
+    let limit = SharedCongestion::with(Gradient::new())
+        .start(4)
+        .max_limit(4)
+        .seed(1);
+    let _long = limit.acquire().await.unwrap().spend();
+
+    let done = work(&limit, 3, ms(100), secs(600)).await;
+
+    // 3 at a time would be 18_000.
+    assert!(done > 3_000, "{done} calls in ten minutes");
+}
+
+/// Twenty calls at once every 40 s, of 100 ms: the server would take them all. Each batch begins a probe
+/// or gives one up; each that is given up takes a part of the limit.
+#[tokio::test(start_paused = true)]
+async fn batches_do_not_wear_the_limit_down() {
+    let limit = SharedCongestion::with(Gradient::new()).seed(1);
+    let mut took = Duration::ZERO;
+    for _ in 0..100 {
+        let start = time::Instant::now();
+        let mut batch = JoinSet::new();
+        for _ in 0..15 {
+            let limit = limit.clone();
+            batch.spawn(async move {
+                let call = limit.acquire().await.unwrap().spend();
+                time::sleep(ms(100)).await;
+                call.complete(Outcome::Succeeded);
+            });
+        }
+        while batch.join_next().await.is_some() {}
+        took = start.elapsed();
+        time::sleep_until(start + secs(40)).await;
+    }
+    assert!(
+        took < ms(1000),
+        "15 calls at once of 100 ms take {took:?}; limit {}, baseline {:?}",
+        limit.limit(),
+        limit.baseline()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_of_ten_seconds_find_a_limit() {
+    let limit = SharedCongestion::with(Gradient::new()).seed(1);
+    let done = work(&limit, 50, secs(10), secs(600)).await;
+
+    assert!(
+        limit.limit() >= 20,
+        "limit {}, baseline {:?} after ten minutes; {done} done (20 at once: 1200)",
+        limit.limit(),
+        limit.baseline()
+    );
+}
+
+/// One call in fifty fails, whatever the load; the server would take any number.
+#[tokio::test(start_paused = true)]
+async fn stray_errors_do_not_pin_the_limit() {
+    let limit = SharedCongestion::with(Gradient::new()).seed(1);
+    let n = Arc::new(AtomicU32::new(0));
+    work_with(&limit, 250, secs(60), move |_| {
+        let x = n
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_mul(2_654_435_761);
+        let failed = (x >> 16) % 50 == 0;
+        let outcome = if failed {
+            Outcome::Failed
+        } else {
+            Outcome::Succeeded
+        };
+        (ms(10), outcome)
+    })
+    .await;
+
+    let unharmed = SharedCongestion::with(Gradient::new()).seed(1);
+    work(&unharmed, 250, ms(10), secs(60)).await;
+    let (harmed, unharmed) = (limit.limit(), unharmed.limit());
+    assert!(harmed >= 20, "{harmed}; without errors {unharmed}");
+}
+
+/// 60 in flight are well; the server becomes a third faster.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_becomes_faster_is_not_left() {
+    let limit = SharedCongestion::with(Gradient::new())
+        .max_limit(60)
+        .seed(1);
+    let latency = Arc::new(AtomicU32::new(1000));
+    let server = {
+        let latency = Arc::clone(&latency);
+        move |_| {
+            (
+                ms(u64::from(latency.load(Ordering::Relaxed))),
+                Outcome::Succeeded,
+            )
+        }
+    };
+    work_with(&limit, 60, secs(300), server.clone()).await;
+    while limit.limit() < 60 {
+        work_with(&limit, 60, secs(1), server.clone()).await;
+    }
+    latency.store(650, Ordering::Relaxed);
+    let mut lowest = u32::MAX;
+    for _ in 0..20 {
+        work_with(&limit, 60, secs(1), server.clone()).await;
+        if limit.last_cause() == Some(tower_throttle_congestion::Cause::Probe) {
+            lowest = lowest.min(limit.limit());
+        }
+    }
+    assert!(lowest >= 20, "fell from 60 to {lowest}");
+}

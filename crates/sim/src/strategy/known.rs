@@ -1,7 +1,7 @@
 //! The table of strategies.
 
 use tower_throttle_aimd::AimdLayer;
-use tower_throttle_congestion::{CongestionLayer, LittlesLaw};
+use tower_throttle_congestion::{CongestionLayer, Gradient, LittlesLaw};
 
 use super::{Seat, Stack, ours as suite, peers};
 use crate::{rivals::stkai::Preset, wire::Wire};
@@ -85,7 +85,12 @@ pub(super) const KNOWN: &[Known] = &[
     ours(
         "congestion",
         "our limit on the concurrency: watches latency, refusals and failures; told nothing",
-        |seat, wire| suite::congestion(seat, CongestionLayer::new(), wire),
+        |seat, wire| suite::congestion(seat, suite::gradient(), wire),
+    ),
+    ours(
+        "congestion:apart",
+        "the same, but the clients don't agree when to probe the server",
+        |seat, wire| suite::congestion(seat, CongestionLayer::with(Gradient::new()), wire),
     ),
     ours(
         "congestion:littles-law",

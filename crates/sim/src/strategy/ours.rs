@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tower::ServiceBuilder;
 use tower_throttle_aimd::{Adaptive, AdaptiveLayer, AimdLayer, Law, Paced, PacedLayer};
-use tower_throttle_congestion::{Congestion, CongestionLayer, Estimator};
+use tower_throttle_congestion::{Congestion, CongestionLayer, Estimator, Gradient};
 use tower_throttle_core::now;
 use tower_throttle_retry_after::{RetryAfterLayer, RetryLayer};
 use tower_throttle_token_bucket::TokenBucketLayer;
@@ -46,7 +46,8 @@ pub(super) fn pair(seat: &Seat, wire: Wire) -> Stack {
         .window(seat.window)
         .max_rate(seat.rate)
         .seed(seat.seed);
-    let concurrency = Congestion::new().seed(seat.seed);
+    let gradient = Gradient::new().meeting(now());
+    let concurrency = Congestion::with(gradient).beside_rate().seed(seat.seed);
     let layer = RetryAfterLayer::new()
         .default_pause(Duration::ZERO)
         .max_spread(Duration::ZERO)
@@ -72,6 +73,11 @@ fn paced<L: Law>(seat: &Seat, layer: PacedLayer<L>, wire: Wire) -> Stack {
         .layer(layer.max_wait(seat.max_wait.unwrap_or(Duration::MAX)))
         .service(wire);
     Stack::new(stack)
+}
+
+/// The layer of [`CongestionLayer::new`], but that hosts agree when a run began, as there is no other time.
+pub(super) fn gradient() -> CongestionLayer {
+    CongestionLayer::with(Gradient::new().meeting(now()))
 }
 
 /// Limits how many are in flight.

@@ -50,7 +50,7 @@ use crate::{Bounds, Cause, Change, Estimator, Probe, Sample, dice::Dice};
 ///   for one stray error.
 /// * **Climb.** While the server is faster than it may be, the limit rises: the more slowly the nearer it
 ///   is, and by less than in proportion, so that clients which climb together come nearer to each other.
-/// * **Hold.** Then the limit stays as long as the latency does, within a fifth or so. It falls if the server
+/// * **Hold.** Then the limit stays as long as the latency does, within a quarter. It falls if the server
 ///   slows down, and climbs again if it becomes faster. *Why not an equilibrium?* Clients whose baselines
 ///   differ by a few per cent would drive each other apart: those with the lower one always giving way
 ///   (Arun et al., *Starvation in end-to-end congestion control*, 2022).
@@ -61,11 +61,11 @@ use crate::{Bounds, Cause, Change, Estimator, Probe, Sample, dice::Dice};
 /// * **Probes.** Nobody is sent until what is in flight is over, for 1.4 times the latency; then calls go one
 ///   after another, at random times, for twice the latency. That is done each 80 s (BBR does it each
 ///   10 s, with four packets in flight: Cardwell et al., *BBR: congestion-based congestion control*, 2016), and
-///   some times in the first minute. It finds the truth only if all clients of the server do it, hence the dates
+///   twice in the first minute. It finds the truth only if all clients of the server do it, hence the dates
 ///   are multiples of 80 s. A client with little in flight needs none, and holds nobody up.
-/// * **Another server.** If the latency jumps, the server may have become slower for good. Whoever sees
-///   that probes at the next multiple of 5 s, and once more: two readings that are far above the
-///   baseline make another baseline. All clients see it, so they probe together.
+/// * **Another server.** If the server stays far too slow although the limit falls, it may have become slower
+///   for good. Whoever sees that probes at the next multiple of 5 s, and once more: two readings that are twice
+///   the baseline make another baseline. All clients see it, so they probe together.
 ///
 /// # Clients of one server
 ///

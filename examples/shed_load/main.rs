@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 use tower::BoxError;
-use tower_throttle::congestion::{Bounds, Change, CongestionLayer, Estimator, Sample};
+use tower_throttle::congestion::{Bounds, Change, CongestionLayer, Estimator, Gradient, Sample};
 
 use self::load::{Figures, Load};
 
@@ -54,7 +54,9 @@ async fn main() -> Result<(), BoxError> {
         warm_up: Duration::from_secs(8),
         ..short
     };
-    let ours = long.offer(server::shedding(CongestionLayer::new())).await?;
+    // A server has nobody to agree with when to probe: the dates count from its first call.
+    let layer = CongestionLayer::with(Gradient::new());
+    let ours = long.offer(server::shedding(layer)).await?;
     println!("{}", table(&rows, &ours));
     println!(
         "goodput {:.0} % of the best fixed limit's, p99 {:.1} times its",

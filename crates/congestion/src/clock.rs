@@ -5,10 +5,10 @@ use std::time::{Duration, Instant, SystemTime};
 use tower_throttle_core::now;
 
 /// How long after each other such instants are: all dates of probes recur with that.
-const PERIOD: Duration = Duration::from_secs(40_960);
+const PERIOD: Duration = Duration::from_secs(122_880);
 
 /// An instant for [`Gradient::meeting`](crate::Gradient::meeting) that is the same in all processes and on
-/// all hosts, as far as their clocks agree: the last multiple of 40,960 s since the Unix epoch.
+/// all hosts, as far as their clocks agree: the last multiple of 122,880 s since the Unix epoch.
 ///
 /// [`CongestionLayer::new`](crate::CongestionLayer::new) and
 /// [`SharedCongestion::new`](crate::SharedCongestion::new) use it.

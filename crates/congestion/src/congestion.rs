@@ -40,6 +40,9 @@ pub struct Congestion<E = Gradient> {
     news: News,
 }
 
+/// A ceiling that leaves such a part of the limit doesn't make it another limit.
+const WAVERING: f64 = 0.9;
+
 /// A request in flight.
 #[derive(Debug)]
 pub struct CongestionPermit {
@@ -162,12 +165,13 @@ impl<E: Estimator> Congestion<E> {
     /// it; 0 counts as 1, since somebody has to ask whether it still holds.
     ///
     /// It hides the limit and doesn't replace it: with a higher one, the limit is what it was before,
-    /// unless it has been lowered for another reason meanwhile. If it lowers the limit, a probe that is
-    /// under way is over, and what becomes of the calls in flight says nothing about the new limit.
+    /// unless it has been lowered for another reason meanwhile. If it takes more than a tenth of the limit, a
+    /// probe that is under way is over, and what becomes of the calls in flight says nothing about the new limit.
     pub fn set_ceiling(&mut self, ceiling: Option<u32>) {
         let before = self.limit.exact();
         self.change(Cause::Declared, |it| it.set_ceiling(ceiling));
-        if self.limit.exact() < before {
+        // A server that wavers by a little wouldn't let anything be learnt otherwise.
+        if self.limit.exact() < before * WAVERING {
             self.restart();
         }
     }

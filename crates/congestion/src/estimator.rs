@@ -36,7 +36,7 @@ pub trait Estimator: fmt::Debug + Send + 'static {
     ///
     /// It isn't told of calls that say nothing about load: those that were
     /// [ignored](Outcome::Ignored), those that were dropped in flight, and those that were sent before
-    /// the probe that is under way, or before the limit was set. Whatever is returned is brought within
+    /// the last probe, or before the limit was set. Whatever is returned is brought within
     /// the bounds; a limit that is no number changes nothing.
     ///
     /// Time may stand still or go backwards from one sample to the next. Nothing may panic on that.

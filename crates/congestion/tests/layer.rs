@@ -6,6 +6,7 @@
 
 use std::{
     convert::Infallible,
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -371,5 +372,27 @@ async fn places_can_be_taken_without_tower() {
     let call = limit.try_acquire().unwrap().spend();
     assert_eq!(limit.in_flight(), 1);
     call.complete(Outcome::Succeeded);
+    assert_eq!(limit.in_flight(), 0);
+}
+
+/// Polled again although its call had panicked, it took another place and lost that for ever.
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_call_panicked_holds_no_place_whatever_becomes_of_it() {
+    let panics = service_fn(|_: Get| -> std::future::Ready<Result<Reply, Infallible>> {
+        panic!("as it does in this test")
+    });
+    let layer = fixed(1);
+    let limit = layer.limiter().clone();
+    let held = limit.try_acquire().unwrap();
+    let mut request = tokio_test::task::spawn(layer.layer(panics).call(get()));
+    assert!(request.poll().is_pending());
+    drop(held);
+
+    for _ in 0..2 {
+        let panicked = std::panic::catch_unwind(AssertUnwindSafe(|| request.poll().is_pending()));
+        assert!(panicked.is_err());
+    }
+
+    drop(request);
     assert_eq!(limit.in_flight(), 0);
 }

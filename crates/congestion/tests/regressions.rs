@@ -16,9 +16,9 @@ use http::{Request, Response, StatusCode};
 use tokio::{task::JoinSet, time};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_throttle_congestion::{
-    Bounds, Congestion, CongestionLayer, Estimator, Gradient, LittlesLaw, SharedCongestion,
+    Bounds, Congestion, CongestionLayer, Estimator, Gradient, LittlesLaw, Sample, SharedCongestion,
 };
-use tower_throttle_core::{Outcome, now};
+use tower_throttle_core::{Outcome, hold::Body, now};
 
 mod support;
 
@@ -329,4 +329,70 @@ mod heed {
         hear(&heed, &declares(20));
         assert_eq!(limit.limit(), 20);
     }
+}
+
+/// How long it took until it was given up was taken for its latency.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_is_given_up_says_nothing_about_the_server() {
+    let layer = CongestionLayer::with(Gradient::new()).hold(Body).seed(1);
+    let limit = layer.limiter().clone();
+    let server = service_fn(|_: Request<()>| async {
+        Ok::<_, std::convert::Infallible>(Response::new("long".to_owned()))
+    });
+    let client = layer.layer(server);
+    for _ in 0..1000 {
+        let response = client.clone().oneshot(Request::new(())).await.unwrap();
+        time::sleep(ms(10)).await;
+        drop(response);
+    }
+    assert_eq!((limit.in_flight(), limit.baseline()), (0, None));
+}
+
+/// Each lowering began a new era, and nothing was ever learnt.
+#[tokio::test(start_paused = true)]
+async fn a_ceiling_that_wavers_does_not_stop_learning() {
+    let limit = SharedCongestion::with(Gradient::new()).seed(1).start(100);
+    let mut workers = JoinSet::new();
+    for i in 0..50_u64 {
+        let limit = limit.clone();
+        workers.spawn(async move {
+            for x in i.. {
+                let call = limit.acquire().await.unwrap().spend();
+                time::sleep(ms(100 + x % 10)).await;
+                limit.set_ceiling(Some(if x % 2 == 0 { 49 } else { 50 }));
+                call.complete(Outcome::Failed);
+            }
+        });
+    }
+    time::sleep(secs(60)).await;
+    assert!(limit.limit() < 10, "{}", limit.limit());
+}
+
+/// The time between such instants was not a multiple of the time between all dates.
+#[test]
+fn dates_are_the_same_in_every_period_of_the_clock() {
+    let begin: Instant = now() + secs(1_000_000);
+    let dates = |meeting: Instant| {
+        let mut gradient = Gradient::new().meeting(meeting);
+        gradient.seed(1);
+        let mut dates = Vec::new();
+        for step in 0..30_000_u32 {
+            let at = begin + step * ms(10);
+            if gradient.probe().is_some_and(|probe| at >= probe.ends_at) {
+                gradient.end_probe(at);
+            }
+            let before = gradient.probe().is_some();
+            let sample = Sample::new(at - ms(400), at, 20, Outcome::Succeeded);
+            let _ = gradient.learn(&sample, 20.0, Bounds::new(1, 20));
+            if !before && gradient.probe().is_some() {
+                dates.push(at - begin);
+            }
+        }
+        dates
+    };
+    let meeting = begin - secs(7);
+
+    assert_eq!(dates(meeting), dates(meeting - secs(122_880)));
+    assert_eq!(dates(meeting), dates(meeting + secs(2 * 122_880)));
+    assert!(dates(meeting).len() > 4);
 }

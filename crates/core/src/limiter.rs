@@ -127,6 +127,13 @@ pub trait Limiter: Send + 'static {
         let _ = (permit, feedback, now);
     }
 
+    /// What is learnt from a call that was given up when its head was known, but not its end. Default: what
+    /// the head says. A limiter that learns from how long calls take makes nothing of a success.
+    #[must_use]
+    fn given_up(feedback: Self::Feedback) -> Self::Feedback {
+        feedback
+    }
+
     /// When could a request of this cost pass at the earliest, if requests of `ahead` in sum are
     /// before it?
     ///
@@ -252,6 +259,10 @@ impl<A: Limiter, B: Limiter> Limiter for (A, B) {
         let (a, b) = feedback.unzip();
         self.0.complete(permit.0, a, now);
         self.1.complete(permit.1, b, now);
+    }
+
+    fn given_up((a, b): Self::Feedback) -> Self::Feedback {
+        (A::given_up(a), B::given_up(b))
     }
 
     fn predict(&self, ahead: <Self::Cost as Cost>::Sum, cost: &Self::Cost, now: Instant) -> Wait {

@@ -91,6 +91,14 @@ impl<E: Estimator> Limiter for Congestion<E> {
         self.limit.round();
     }
 
+    /// Nobody knows how long it would have taken.
+    fn given_up(outcome: Outcome) -> Outcome {
+        match outcome {
+            Outcome::Succeeded => Outcome::Ignored,
+            other => other,
+        }
+    }
+
     /// While there is a probe, [`check`](Limiter::check) is asked.
     fn room(&self) -> Option<Room> {
         if self.estimator.probe().is_some() {

@@ -61,7 +61,7 @@ impl Baseline {
 
     /// The latency with little to do, or less.
     pub(super) fn unloaded(&self) -> Option<Nepers> {
-        self.latency.map(|latency| latency - self.care())
+        self.latency.map(|latency| latency - 2.0 * self.care())
     }
 
     /// How much longer than the latency suggests a probe shall be.

@@ -3,20 +3,22 @@ use std::time::{Duration, Instant};
 use super::Nepers;
 
 /// Probes are made at multiples of this, so that clients make them together; of twice, four times …
-/// as long for slow servers.
-const STEP: Duration = Duration::from_secs(5);
+/// as long for slower servers.
+const STEP: Duration = Duration::from_nanos(5_000_000_000 / 64);
 
 /// At most.
-const LONGEST_STEP: Duration = STEP.saturating_mul(1024);
+const LONGEST_STEP: Duration = STEP.saturating_mul(65_536);
 
-/// A step is at least so many times the latency with little to do.
-const LATENCIES: f64 = 8.0;
+/// A step is at least so many times the latency with little to do, or [`COMMON`] and a few times the latency.
+const LATENCIES: f64 = 50.0;
+const FEW_LATENCIES: f64 = 8.0;
+const COMMON: f64 = 5.0;
 
 /// Everybody probes so often, in seconds; or at each so manieth step, if that is longer.
 const PERIOD: f64 = 80.0;
 const REGULAR: u32 = 8;
 
-/// Those who have reason to probe sooner do it at each second step: there must be time to learn in between.
+/// Those who have reason to probe sooner do it at each third step: there must be time to learn in between.
 const SOON: u32 = 3;
 
 /// Within so many steps from the first call, nothing is known.
@@ -28,7 +30,8 @@ pub(super) struct Calendar {
     meeting: Option<Instant>,
     /// The steps are counted from then on: from the meeting, or from before now if it lies ahead.
     since: Option<Instant>,
-    earliest: Option<Instant>,
+    /// When a date was first asked for.
+    first: Option<Instant>,
     /// There is no date before this one.
     next: Option<Instant>,
     /// How many probes are wanted soon.
@@ -68,7 +71,8 @@ impl Calendar {
         self.next = Some(later(at, step));
         let made_by_all = index % regular(step) == 0;
         let soon = self.doubted || (self.wanted > 0 && index % SOON == 0);
-        let is_due = now >= self.earliest(now) && (made_by_all || soon);
+        let earliest = later(self.first(now), step.saturating_mul(EARLIEST));
+        let is_due = now >= earliest && (made_by_all || soon);
         is_due.then_some(Date {
             at,
             step,
@@ -82,9 +86,8 @@ impl Calendar {
         *self.since.get_or_insert_with(begin)
     }
 
-    fn earliest(&mut self, now: Instant) -> Instant {
-        let soon = || later(now, STEP.saturating_mul(EARLIEST));
-        *self.earliest.get_or_insert_with(soon)
+    fn first(&mut self, now: Instant) -> Instant {
+        *self.first.get_or_insert(now)
     }
 
     /// A probe is made.
@@ -106,7 +109,7 @@ impl Calendar {
 
 /// The meeting; if that lies ahead, an instant with the same dates that doesn't.
 fn begin(meeting: Instant, now: Instant) -> Instant {
-    let period = LONGEST_STEP.saturating_mul(REGULAR);
+    let period = LONGEST_STEP.saturating_mul(REGULAR * SOON);
     let ahead = meeting.saturating_duration_since(now).as_secs();
     let periods = u32::try_from(ahead / period.as_secs()).unwrap_or(u32::MAX);
     let back = period.saturating_mul(periods.saturating_add(1));
@@ -119,7 +122,9 @@ fn begin(meeting: Instant, now: Instant) -> Instant {
 }
 
 fn step(latency: Option<Nepers>) -> Duration {
-    let least = latency.map_or(0.0, |latency| LATENCIES * latency.exp());
+    let latency = latency.map_or(0.0, f64::exp);
+    let least = (LATENCIES * latency).min(COMMON);
+    let least = least.max(FEW_LATENCIES * latency);
     let mut step = STEP;
     while step.as_secs_f64() < least && step < LONGEST_STEP {
         step *= 2;

@@ -47,7 +47,7 @@ use crate::{Bounds, Cause, Change, Estimator, Probe, Sample, dice::Dice};
 ///   logarithms, and none counts as more than ten times what is usual.
 /// * **Drops.** If a share `s` of a window's calls was throttled or failed, `s/2` of the limit goes
 ///   (DCTCP, RFC 8257 §3.3, with the window for the round trip): half of it at most, and hardly any of it
-///   for one stray error.
+///   for one stray error among many calls.
 /// * **Climb.** While the server is faster than it may be, the limit rises: the more slowly the nearer it
 ///   is, and by less than in proportion, so that clients which climb together come nearer to each other.
 /// * **Hold.** Then the limit stays as long as the latency does, within a quarter. It falls if the server
@@ -62,7 +62,8 @@ use crate::{Bounds, Cause, Change, Estimator, Probe, Sample, dice::Dice};
 ///   after another, at random times, for twice the latency. That is done each 80 s (BBR does it each
 ///   10 s, with four packets in flight: Cardwell et al., *BBR: congestion-based congestion control*, 2016), and
 ///   twice in the first minute. It finds the truth only if all clients of the server do it, hence the dates
-///   are multiples of 80 s. A client with little in flight needs none, and holds nobody up.
+///   are multiples of 80 s, or of 160 s, 320 s and so on for a server that takes more than a second. The
+///   first probe takes longer, since nobody knows then how slow the server is under load. A client with little in flight needs none, and holds nobody up.
 /// * **Another server.** If the server stays far too slow although the limit falls, it may have become slower
 ///   for good. Whoever sees that probes at the next multiple of 5 s, and once more: two readings that are twice
 ///   the baseline make another baseline. All clients see it, so they probe together.

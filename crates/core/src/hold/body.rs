@@ -14,7 +14,8 @@ pin_project! {
     /// A response body whose end ends the call.
     ///
     /// The call ends with the last frame, with an error, or when the body is dropped. What was
-    /// learnt from the head is said in each of these cases: a 429 whose body nobody reads is a 429.
+    /// learnt from the head is said in each of these cases: a 429 whose body nobody reads is a 429. But see
+    /// [`Limiter::given_up`].
     pub struct HeldBody<B, L: Limiter> {
         #[pin]
         body: B,
@@ -83,7 +84,7 @@ impl<L: Limiter> Call<L> {
     /// The body has not come to its end, and won't.
     fn give_up(&mut self) {
         let known = match self.verdict.take() {
-            Some(Verdict::Known(feedback)) => Some(feedback),
+            Some(Verdict::Known(feedback)) => Some(L::given_up(feedback)),
             _ => None,
         };
         self.complete(known);

@@ -155,15 +155,17 @@ where
     L: Limiter,
     T: Track<L, S::Future>,
 {
-    match (turn.take(), request.take()) {
-        (Some(permit), Some(request)) => {
-            let guard = track.begin(turn.shared(), permit);
-            let call = inner.call(request);
-            State::Calling {
-                call: track.track(Some(guard), call),
-            }
-        }
-        _ => State::Over { rejected: None },
+    // If the request is gone, because its call panicked, the turn keeps its permit and gives it back.
+    let sent = request
+        .take()
+        .and_then(|request| turn.take().zip(Some(request)));
+    let Some((permit, request)) = sent else {
+        return State::Over { rejected: None };
+    };
+    let guard = track.begin(turn.shared(), permit);
+    let call = inner.call(request);
+    State::Calling {
+        call: track.track(Some(guard), call),
     }
 }
 

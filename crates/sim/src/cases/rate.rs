@@ -18,11 +18,7 @@ pub fn rate(strategy: Strategy) -> Vec<Case> {
 
 fn steady(strategy: Strategy) -> Vec<Case> {
     let small = Config::new(strategy);
-    let large = Config {
-        quota: 1000,
-        window: Duration::from_secs(10),
-        ..Config::new(strategy)
-    };
+    let large = large(strategy);
     let on = |server, config: &Config| Config {
         server,
         ..config.clone()
@@ -56,6 +52,14 @@ fn steady(strategy: Strategy) -> Vec<Case> {
     ]
     .map(|(name, config, targets)| settled(name, config, targets))
     .into()
+}
+
+fn large(strategy: Strategy) -> Config {
+    Config {
+        quota: 1000,
+        window: Duration::from_secs(10),
+        ..Config::new(strategy)
+    }
 }
 
 fn crowd(config: &Config) -> Config {

@@ -9,12 +9,13 @@ const STEP: Duration = Duration::from_nanos(5_000_000_000 / 64);
 /// At most.
 const LONGEST_STEP: Duration = STEP.saturating_mul(65_536);
 
-/// A step is at least so many times the latency with little to do, or [`COMMON`] and a few times the latency.
+/// A step is at least so many times the latency with little to do; or, if that would be more, [`COMMON`] seconds
+/// and a few times the latency.
 const LATENCIES: f64 = 50.0;
 const FEW_LATENCIES: f64 = 8.0;
 const COMMON: f64 = 5.0;
 
-/// Everybody probes so often, in seconds; or at each so manieth step, if that is longer.
+/// Everybody probes so often, in seconds; or once in so many steps, if that is longer.
 const PERIOD: f64 = 80.0;
 const REGULAR: u32 = 8;
 

@@ -167,13 +167,15 @@ impl Change {
     }
 }
 
-/// A time in which only a few calls are sent, one after another.
+/// A time in which only a few calls are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Probe {
-    /// Nobody is sent before. Then one is, if the limit has room, whatever is left over from before the
-    /// probe; and the next when that one is over, not before what this instant is by then.
+    /// Nobody is sent before. Then some are, if the limit has room, whatever is left over from before the
+    /// probe; and others when those are over, not before what this instant is by then.
     pub resume_at: Instant,
+    /// So many may be in flight that were sent during the probe.
+    pub at_most: u32,
     /// From then on, the limit alone counts.
     pub ends_at: Instant,
 }
@@ -182,7 +184,18 @@ impl Probe {
     /// Nobody until `resume_at`, then one at a time until `ends_at`.
     #[must_use]
     pub const fn new(resume_at: Instant, ends_at: Instant) -> Self {
-        Self { resume_at, ends_at }
+        Self {
+            resume_at,
+            at_most: 1,
+            ends_at,
+        }
+    }
+
+    /// So many at a time.
+    #[must_use]
+    pub const fn at_most(mut self, calls: u32) -> Self {
+        self.at_most = calls;
+        self
     }
 }
 

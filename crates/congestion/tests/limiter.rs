@@ -70,23 +70,34 @@ fn as_many_pass_as_the_limit_says() {
     assert_eq!(limiter.check(&(), now), Wait::Changed);
 }
 
-/// Probes from its first sample on: nobody for a second, then one at a time for another.
-#[derive(Debug, Clone, Default)]
-struct Probes(Option<Probe>);
+/// Probes from its first sample on: nobody for a second, then so many at a time for another.
+#[derive(Debug, Clone)]
+struct Probes {
+    at_most: u32,
+    probe: Option<Probe>,
+}
+
+impl Probes {
+    fn at_most(at_most: u32) -> Self {
+        let probe = None;
+        Self { at_most, probe }
+    }
+}
 
 impl Estimator for Probes {
     fn learn(&mut self, sample: &Sample, _limit: f64, _bounds: Bounds) -> Option<Change> {
         let (resume_at, ends_at) = (sample.finished + ms(1000), sample.finished + ms(2000));
-        self.0.get_or_insert(Probe::new(resume_at, ends_at));
+        let probe = Probe::new(resume_at, ends_at).at_most(self.at_most);
+        self.probe.get_or_insert(probe);
         None
     }
 
     fn probe(&self) -> Option<Probe> {
-        self.0
+        self.probe
     }
 
     fn end_probe(&mut self, _now: Instant) {
-        self.0 = None;
+        self.probe = None;
     }
 }
 
@@ -94,7 +105,7 @@ impl Estimator for Probes {
 #[test]
 fn a_probe_lets_one_at_a_time_pass_and_then_the_limit_counts() {
     let now = Instant::now();
-    let mut limiter = Congestion::with(Probes::default()).start(5);
+    let mut limiter = Congestion::with(Probes::at_most(1)).start(5);
     let mut permits = fill(&mut limiter, now);
     limiter.complete(permits.pop().unwrap(), Some(Outcome::Succeeded), now);
     limiter.complete(permits.pop().unwrap(), Some(Outcome::Succeeded), now);
@@ -109,11 +120,25 @@ fn a_probe_lets_one_at_a_time_pass_and_then_the_limit_counts() {
     assert_eq!(limiter.estimator().probe(), None);
 }
 
+#[test]
+fn a_probe_lets_as_many_pass_at_a_time_as_it_says() {
+    let now = Instant::now();
+    let mut limiter = Congestion::with(Probes::at_most(2)).start(5);
+    let last = limiter.take((), now);
+    limiter.complete(last, Some(Outcome::Succeeded), now);
+
+    let mut permits = fill(&mut limiter, now + ms(1000));
+    assert_eq!(permits.len(), 2);
+    let now = now + ms(1500);
+    limiter.complete(permits.pop().unwrap(), None, now);
+    assert_eq!(fill(&mut limiter, now).len(), 1);
+}
+
 /// Whoever waits to be called, and never is, holds up nobody else.
 #[test]
 fn a_probe_ends_when_it_said_though_its_call_is_never_over() {
     let now = Instant::now();
-    let mut limiter = Congestion::with(Probes::default()).start(2);
+    let mut limiter = Congestion::with(Probes::at_most(1)).start(2);
     let call = limiter.take((), now);
     limiter.complete(call, Some(Outcome::Succeeded), now);
     let _never_over = limiter.take((), now + ms(1000));

@@ -40,7 +40,7 @@ impl<E: Estimator> Congestion<E> {
     /// When one may pass while a probe is under way.
     #[cold]
     fn check_probe(&self, probe: &Probe, now: Instant) -> Wait {
-        let at = if self.current > 0 {
+        let at = if self.current >= probe.at_most {
             probe.ends_at
         } else {
             probe.resume_at.min(probe.ends_at)

@@ -14,7 +14,14 @@ const SURELY_LOWER: Nepers = 0.2;
 
 /// As many calls as the past counts for at most; and before all made a probe.
 const MEMORY: f64 = 16.0;
-const EARLY: f64 = 6.0;
+const EARLY: f64 = 8.0;
+
+/// The least weight of a reading that is lower. One that is too high does more harm: of many clients, the one that
+/// believes the server to be the slowest takes most of it.
+const SINKS: f64 = 0.4;
+
+/// For the same reason, the mean of `n` calls counts as `DOUBT / n` less.
+const DOUBT: Nepers = 0.3;
 
 /// So many times longer than the latency suggests is a first probe, since nobody knows how slow it can be.
 const CARE: f64 = 2.0;
@@ -47,11 +54,22 @@ pub(super) enum News {
     Old,
     Doubtful,
     New,
+    /// It has become slower, or others have taken more of it.
+    Slower,
 }
 
 impl Baseline {
     pub(super) fn latency(&self) -> Option<Nepers> {
         self.latency
+    }
+
+    /// The latency with little to do, as far as one can rely on it.
+    pub(super) fn reliable(&self) -> Option<Nepers> {
+        if self.is_guess() {
+            return self.latency;
+        }
+        self.latency
+            .map(|latency| latency - DOUBT / self.calls.max(1.0))
     }
 
     /// Whether no probe has found it yet: it is the lowest latency of a window then.
@@ -96,7 +114,8 @@ impl Baseline {
         if latency < known - much {
             self.set(latency, calls)
         } else if latency <= known + much {
-            self.mix(latency, calls, trust);
+            let odd = (latency - known).abs() / much;
+            self.mix(latency, calls, odd, trust);
             News::Old
         } else if trust == Trust::Full {
             self.set(latency, calls)
@@ -110,20 +129,27 @@ impl Baseline {
     /// One such reading is suspicious, two are news.
     fn suspect(&mut self, latency: Nepers, calls: f64, before: Option<Nepers>) -> News {
         if let Some(before) = before {
-            return self.set((before + latency) / 2.0, 2.0 * calls);
+            self.set((before + latency) / 2.0, 2.0 * calls);
+            return News::Slower;
         }
         self.suspect = Some(latency);
         News::Doubtful
     }
 
-    fn mix(&mut self, latency: Nepers, calls: f64, trust: Trust) {
+    /// The odder it is, up to 1, the less counts the past.
+    fn mix(&mut self, latency: Nepers, calls: f64, odd: f64, trust: Trust) {
         let known = self.latency.unwrap_or(latency);
         if latency > known && trust == Trust::Lower {
             return;
         }
-        let weight = calls / (calls + self.calls);
+        let mut memory = EARLY;
+        if trust == Trust::Full {
+            memory = MEMORY;
+            self.calls *= 1.0 - odd * odd;
+        }
+        let least = if latency < known { SINKS } else { 0.0 };
+        let weight = (calls / (calls + self.calls)).max(least);
         self.latency = Some(known + weight * (latency - known));
-        let memory = if trust == Trust::Full { MEMORY } else { EARLY };
         self.calls = (self.calls + calls).min(memory.max(self.calls));
     }
 
@@ -143,5 +169,44 @@ impl Default for Baseline {
             suspect: None,
             care: CARE,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(readings: &[(f64, f64)]) -> Baseline {
+        let mut baseline = Baseline::default();
+        for &(latency, calls) in readings {
+            baseline.read(latency.ln(), calls, Trust::Full);
+        }
+        baseline
+    }
+
+    fn secs(baseline: &Baseline) -> f64 {
+        baseline.latency().unwrap().exp()
+    }
+
+    #[test]
+    fn what_one_call_tells_is_less_reliable_than_what_many_do() {
+        let [one, many] = [1.0, 8.0].map(|calls| read(&[(0.2, calls)]).reliable().unwrap().exp());
+        assert!(one < 0.15, "{one}");
+        assert!((0.19..0.2).contains(&many), "{many}");
+    }
+
+    #[test]
+    fn a_lower_reading_counts_more_than_a_higher_one() {
+        let steady = [(0.2, 8.0), (0.2, 8.0)];
+        let [lower, higher] = [0.16, 0.25].map(|last| read(&[steady[0], steady[1], (last, 1.0)]));
+        assert!(secs(&lower) < 0.185, "{lower:?}");
+        assert!(secs(&higher) < 0.205, "{higher:?}");
+    }
+
+    #[test]
+    fn the_odder_a_reading_the_less_counts_the_past() {
+        let [usual, odd] = [0.22, 0.39].map(|second| read(&[(0.2, 8.0), (second, 1.0)]));
+        assert!(usual.calls > 8.0, "{usual:?}");
+        assert!(odd.calls < 3.0, "{odd:?}");
     }
 }

@@ -46,6 +46,8 @@ pub(super) struct Calendar {
 pub(super) struct Date {
     pub(super) at: Instant,
     pub(super) made_by_all: bool,
+    /// Those make it who lately found another server.
+    pub(super) is_wanted: bool,
     /// The time between two dates.
     pub(super) step: Duration,
 }
@@ -71,13 +73,14 @@ impl Calendar {
         let at = later(since, step.saturating_mul(index));
         self.next = Some(later(at, step));
         let made_by_all = index % regular(step) == 0;
-        let soon = self.doubted || (self.wanted > 0 && index % SOON == 0);
+        let is_wanted = self.wanted > 0 && index % SOON == 0;
         let earliest = later(self.first(now), step.saturating_mul(EARLIEST));
-        let is_due = now >= earliest && (made_by_all || soon);
+        let is_due = now >= earliest && (made_by_all || is_wanted || self.doubted);
         is_due.then_some(Date {
             at,
             step,
             made_by_all,
+            is_wanted,
         })
     }
 

@@ -3,11 +3,13 @@ use super::Nepers;
 /// How much longer than with little to do the server may take, as a part.
 const EXTRA: f64 = 0.6;
 
-/// How far a limit `l` rises in the time of a latency where there is room `e`: `RISE · l^POWER · e`. By
-/// time, since those with small limits have fewer windows; and far less than in proportion, so that they gain on
-/// those with large ones while all climb.
-const RISE: f64 = 0.8;
-const POWER: f64 = 0.2;
+/// How far a limit `l` rises in the time of a latency where there is room `e`: `RISE · e · l^POWER`, and
+/// `l / MANY` times as far if that is more. By time, since those with small limits have fewer windows; the less, the
+/// larger they are, so that they come nearer to each other while all climb. But who has many calls in flight
+/// sees sooner what it does, and may climb faster.
+const RISE: f64 = 1.0;
+const POWER: f64 = -0.3;
+const MANY: f64 = 4.0;
 
 /// More room than this makes it no faster: else those with a higher baseline would get ahead.
 const MOST_ROOM: Nepers = 0.25;
@@ -16,13 +18,13 @@ const MOST_ROOM: Nepers = 0.25;
 const NEAR: Nepers = 0.1;
 
 /// The weight of the last window in that: it doesn't end with one that is slow by chance.
-const WEIGHT: f64 = 0.4;
+const WEIGHT: f64 = 0.3;
 
 /// Then the limit stays, while the latency is within so much of what was aimed at.
 const BAND: Nepers = 0.25;
 
 /// What part of what is too much is given up in a window.
-const FALL: f64 = 0.4;
+const FALL: f64 = 0.35;
 
 /// What is left of a limit `l` when all begin anew: `l^EVENING`, but at least such a part.
 const EVENING: f64 = 0.6;
@@ -34,6 +36,10 @@ pub(super) struct Climb {
     climbing: bool,
     /// Smoothed over the windows of a climb.
     room: Nepers,
+    /// The highest limit since all probed.
+    highest: f64,
+    /// It doesn't climb above that.
+    most: f64,
 }
 
 impl Climb {
@@ -41,7 +47,23 @@ impl Climb {
         Self {
             climbing: true,
             room: MOST_ROOM,
+            highest: 0.0,
+            most: f64::INFINITY,
         }
+    }
+
+    /// Until all have probed, no limit is higher than it was since they did.
+    pub(super) fn bind(&mut self) {
+        self.most = self.highest;
+    }
+
+    /// All have probed.
+    pub(super) fn unbind(&mut self) {
+        (self.highest, self.most) = (0.0, f64::INFINITY);
+    }
+
+    fn begin(&mut self) {
+        (self.climbing, self.room) = (true, MOST_ROOM);
     }
 
     /// How much slower the server may become.
@@ -53,12 +75,13 @@ impl Climb {
     /// small ones, and then all climb.
     pub(super) fn again(&mut self, limit: f64) -> Option<f64> {
         let was_found = !self.climbing;
-        *self = Self::new();
+        self.begin();
         was_found.then(|| limit.powf(EVENING).max(limit * LEAST_REST))
     }
 
     /// The limit after a window of `span` latencies in which there was so much `room`, or too little.
     pub(super) fn step(&mut self, limit: f64, room: Nepers, span: f64) -> f64 {
+        self.highest = self.highest.max(limit);
         if room < -BAND {
             self.climbing = false;
             return limit * (FALL * (room + BAND / 2.0)).exp().max(0.5);
@@ -67,14 +90,56 @@ impl Climb {
             self.room += WEIGHT * (room - self.room);
             self.climbing = self.room > NEAR;
         } else if room > BAND {
-            *self = Self::new();
+            self.begin();
         }
         if self.climbing {
-            let room = room.clamp(0.0, MOST_ROOM);
-            let rise = RISE * limit.powf(POWER) * room * span;
-            limit + rise.min(limit / 2.0)
+            self.rise(limit, room, span)
         } else {
             limit
         }
+    }
+
+    fn rise(&self, limit: f64, room: Nepers, span: f64) -> f64 {
+        let room = room.clamp(0.0, MOST_ROOM);
+        let speed = RISE * limit.powf(POWER) * (limit / MANY).max(1.0);
+        let next = limit + (speed * room * span).min(limit / 2.0);
+        next.min(self.most.max(limit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The limit after so many windows of a latency each, with room to spare.
+    fn rise(climb: &mut Climb, mut limit: f64, windows: u32) -> f64 {
+        for _ in 0..windows {
+            limit = climb.step(limit, 1.0, 1.0);
+        }
+        limit
+    }
+
+    #[test]
+    fn who_climbs_together_comes_nearer_to_each_other() {
+        let [small, large] = [1.0, 4.0].map(|limit| rise(&mut Climb::new(), limit, 10) - limit);
+        assert!(small > large, "{small} {large}");
+    }
+
+    #[test]
+    fn a_large_limit_is_found_within_some_dozen_latencies() {
+        let limit = rise(&mut Climb::new(), 75.0, 60);
+        assert!(limit > 150.0, "{limit}");
+    }
+
+    /// One client of many that took their load for the server's own slowness took the server from them.
+    #[test]
+    fn a_bound_limit_is_no_higher_than_it_was_until_all_have_probed() {
+        let mut climb = Climb::new();
+        let highest = rise(&mut climb, 1.0, 10);
+        climb.bind();
+        assert!(rise(&mut climb, 1.0, 100) <= highest);
+
+        climb.unbind();
+        assert!(rise(&mut climb, 1.0, 100) > 2.0 * highest);
     }
 }

@@ -50,6 +50,7 @@ use crate::{Bounds, Cause, Change, Estimator, Probe, Sample, dice::Dice};
 ///   for one stray error among many calls.
 /// * **Climb.** While the server is faster than it may be, the limit rises: the more slowly the nearer it
 ///   is, and by less than in proportion, so that clients which climb together come nearer to each other.
+///   Who has come to believe that the server is slower climbs no higher than before, until all have probed.
 /// * **Hold.** Then the limit stays as long as the latency does, within a quarter. It falls if the server
 ///   slows down, and climbs again if it becomes faster. *Why not an equilibrium?* Clients whose baselines
 ///   differ by a few per cent would drive each other apart: those with the lower one always giving way
@@ -57,13 +58,16 @@ use crate::{Bounds, Cause, Change, Estimator, Probe, Sample, dice::Dice};
 /// * **Unused.** The limit doesn't rise unless four fifths of it are used, and is at most 5 times what was in
 ///   flight at once.
 /// * **Baseline.** It is found by probes, and only they raise it. So it can't drift with the load, as a
-///   long-term average does. A window that is much faster lowers it.
-/// * **Probes.** Nobody is sent until what is in flight is over, for 1.4 times the latency; then calls go one
-///   after another, at random times, for twice the latency. That is done each 80 s (BBR does it each
-///   10 s, with four packets in flight: Cardwell et al., *BBR: congestion-based congestion control*, 2016), and
-///   twice at first, within a minute. It finds the truth only if all clients of the server do it, hence the dates
-///   are multiples of 80 s, or of 160 s, 320 s and so on for a server that takes more than a second. The
-///   first probe takes longer, since nobody knows then how slow the server is under load. A client with little in flight needs none, and holds nobody up.
+///   long-term average does. A window that is much faster lowers it. What few calls have told counts as less
+///   than their mean: of many clients, the one that believes the server to be the slowest takes most of it.
+/// * **Probes.** Nobody is sent until what is in flight is over, for 1.2 times the latency; then, for twice the
+///   latency, a third of what is in flight else. That is done each 80 s, and twice at first, within a minute.
+///   (BBR does it each 10 s with four packets in flight, and each 5 s with half of what fits in its second
+///   version: Cardwell et al., *BBR: congestion-based congestion control*, 2016, and
+///   draft-cardwell-iccrg-bbr-congestion-control-02.) It finds the truth only if all clients of the server
+///   do it, hence the dates are multiples of 80 s, or of 160 s, 320 s and so on for a server that takes more
+///   than a second. The first probe takes longer, since nobody knows then how slow the server is under load. A
+///   client with little in flight needs none, and holds nobody up.
 /// * **Another server.** If the server stays far too slow although the limit falls, it may have become slower
 ///   for good. Whoever sees that probes at the next multiple of 5 s, or of less on a server that answers within
 ///   50 ms, and once more: two readings that are twice the baseline make another baseline. All clients see it,
@@ -154,11 +158,15 @@ impl Gradient {
             self.glance();
             return None;
         }
+        let anew = date.made_by_all || (date.is_wanted && !self.baseline.is_guess());
         let latency = self.usual.latency()? + self.baseline.care();
         let trial = Trial::start(&date, now, latency, limit, &mut self.dice)?;
         self.trial = Some(trial);
         self.calendar.keep();
-        let next = self.climb.again(limit).filter(|_| date.made_by_all);
+        if date.made_by_all {
+            self.climb.unbind();
+        }
+        let next = self.climb.again(limit).filter(|_| anew);
         next.map(|next| Change::new(next, Cause::Probe))
     }
 
@@ -176,6 +184,10 @@ impl Gradient {
             News::Old => {}
             News::Doubtful => self.calendar.doubt(),
             News::New => self.calendar.want(AFTER_NEWS),
+            News::Slower => {
+                self.calendar.want(AFTER_NEWS);
+                self.climb.bind();
+            }
         }
     }
 
@@ -202,7 +214,7 @@ impl Gradient {
     fn follow(&mut self, latency: Nepers, limit: f64, window: &Window, now: Instant) -> Change {
         let news = self.baseline.observe(latency);
         self.heed(news);
-        let baseline = self.baseline.latency().unwrap_or(latency);
+        let baseline = self.baseline.reliable().unwrap_or(latency);
         let room = Climb::room(baseline, latency);
         if self.usual.is_odd(latency, room, limit) {
             self.calendar.doubt();

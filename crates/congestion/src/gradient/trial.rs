@@ -8,12 +8,12 @@ use super::{
     calendar::{Date, later},
     nepers,
 };
-use crate::{Probe, Sample, dice::Dice};
+use crate::{Bounds, Probe, Sample, dice::Dice};
 
 /// How long nobody is sent, in latencies under load: until what is in flight, of everybody, is over.
-const DRAIN: f64 = 1.4;
+const DRAIN: f64 = 1.2;
 
-/// How long calls are sent then, one after another.
+/// How long calls are sent then, few at a time.
 const SENDING: f64 = 2.0;
 
 /// How long the last of them may take.
@@ -22,9 +22,9 @@ const TAIL: f64 = 0.6;
 /// All that takes so many times the time between two dates at most.
 const LONGEST: f64 = 1.5;
 
-/// Who has less than this in flight pauses between the calls: meanwhile, all clients together have such a part of
-/// what they have else in flight.
-const PART: f64 = 5.0;
+/// Such a part of what is else in flight is meanwhile; who has less than this many pauses between the calls. One
+/// call after another would tell no more about the server, and take longer to tell it.
+const PART: f64 = 3.0;
 
 /// Measures the latency with little to do.
 #[derive(Debug, Clone)]
@@ -36,6 +36,7 @@ pub(super) struct Trial {
     ends_at: Instant,
     /// The pause after a call, in its latencies, on average.
     pause: f64,
+    at_most: u32,
     answered: f64,
     sum: Nepers,
 }
@@ -63,13 +64,14 @@ impl Trial {
             closes_at,
             ends_at: later(closes_at, secs(latency * TAIL)),
             pause,
+            at_most: Bounds::whole((limit / PART).round()).max(1),
             answered: 0.0,
             sum: 0.0,
         })
     }
 
     pub(super) fn probe(&self) -> Probe {
-        Probe::new(self.resume_at, self.ends_at)
+        Probe::new(self.resume_at, self.ends_at).at_most(self.at_most)
     }
 
     pub(super) fn trust(&self) -> Trust {

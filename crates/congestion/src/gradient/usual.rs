@@ -11,7 +11,7 @@ const TOO_SLOW: Nepers = 0.3;
 const SURE: u32 = 3;
 
 /// Those with a smaller limit have little to lose, and the load of the others is most of what they see.
-const MUCH: f64 = 2.0;
+const MUCH: f64 = 1.5;
 
 /// The latency under load, and whether the limit has to do with it.
 #[derive(Debug, Clone)]

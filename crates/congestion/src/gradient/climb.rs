@@ -1,7 +1,7 @@
 use super::Nepers;
 
 /// How much longer than with little to do the server may take, as a part.
-const EXTRA: f64 = 0.6;
+const EXTRA: f64 = 0.58;
 
 /// How far a limit `l` rises in the time of a latency where there is room `e`: `RISE · e · l^POWER`, and
 /// `l / MANY` times as far if that is more. By time, since those with small limits have fewer windows; the less, the
@@ -24,7 +24,7 @@ const WEIGHT: f64 = 0.3;
 const BAND: Nepers = 0.25;
 
 /// What part of what is too much is given up in a window.
-const FALL: f64 = 0.35;
+const FALL: f64 = 0.3;
 
 /// What is left of a limit `l` when all begin anew: `l^EVENING`, but at least such a part.
 const EVENING: f64 = 0.6;

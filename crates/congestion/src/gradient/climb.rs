@@ -57,6 +57,11 @@ impl Climb {
         self.most = self.highest;
     }
 
+    /// The highest limit since all probed.
+    pub(super) fn highest(&self) -> f64 {
+        self.highest
+    }
+
     /// All have probed.
     pub(super) fn unbind(&mut self) {
         (self.highest, self.most) = (0.0, f64::INFINITY);

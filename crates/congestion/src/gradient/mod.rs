@@ -158,14 +158,17 @@ impl Gradient {
             self.glance();
             return None;
         }
-        let anew = date.made_by_all || (date.is_wanted && !self.baseline.is_guess());
+        let starts = date.made_by_all || self.baseline.is_guess();
+        let highest = if starts { 0.0 } else { self.climb.highest() };
+        let limits = (limit, highest.max(limit));
         let latency = self.usual.latency()? + self.baseline.care();
-        let trial = Trial::start(&date, now, latency, limit, &mut self.dice)?;
+        let trial = Trial::start(&date, now, latency, limits, &mut self.dice)?;
         self.trial = Some(trial);
         self.calendar.keep();
-        if date.made_by_all {
+        if starts {
             self.climb.unbind();
         }
+        let anew = date.made_by_all || (date.is_wanted && !starts);
         let next = self.climb.again(limit).filter(|_| anew);
         next.map(|next| Change::new(next, Cause::Probe))
     }

@@ -42,12 +42,13 @@ pub(super) struct Trial {
 }
 
 impl Trial {
-    /// From the date on, at a server that takes so long under load; `None` if it is too late for that.
+    /// From the date on, at a server that takes so long under load; `None` if it is too late for that. The limit
+    /// may have fallen lately, because the server seemed to have too much to do: what it was before counts.
     pub(super) fn start(
         date: &Date,
         now: Instant,
         latency: Nepers,
-        limit: f64,
+        (limit, usual_limit): (f64, f64),
         dice: &mut Dice,
     ) -> Option<Self> {
         let longest = date.step.as_secs_f64() * LONGEST / (DRAIN + SENDING + TAIL);
@@ -64,7 +65,7 @@ impl Trial {
             closes_at,
             ends_at: later(closes_at, secs(latency * TAIL)),
             pause,
-            at_most: Bounds::whole((limit / PART).round()).max(1),
+            at_most: Bounds::whole((usual_limit / PART).round()).max(1),
             answered: 0.0,
             sum: 0.0,
         })

@@ -16,7 +16,8 @@ use crate::{Bounds, Cause, Change, Estimator, Sample, dice::Dice};
 /// probability.
 ///
 /// *What is wrong with that.* A client's own throughput times its own latency is how many of its own
-/// requests are in flight, whatever the server does. A threshold of 2 keeps two in flight, no more.
+/// requests are in flight, whatever the server does. A threshold of 2 keeps two in flight, or some more where
+/// calls take longer than the window of the throughput.
 ///
 /// [`new`](Self::new) measures against the server at its fastest instead: with `W₀` the lowest latency
 /// seen, the pressure is `λW / λW₀`: how many times as many are in flight as would be if the server were
@@ -24,7 +25,9 @@ use crate::{Bounds, Cause, Change, Estimator, Sample, dice::Dice};
 /// one from the limit, once for all that were in flight together. `W₀` rises to what is measured while
 /// the limit is at its lowest and the pressure doesn't cease.
 ///
-/// [`Gradient`](crate::Gradient) does better; this one is here for those who come from there.
+/// It takes a server whose latencies vary for one that has slowed down: where the mean is more than twice the
+/// lowest, the limit falls to its lowest and stays there. [`Gradient`](crate::Gradient) does better; this one is
+/// here for those who come from there.
 #[derive(Debug, Clone)]
 pub struct LittlesLaw {
     against: Against,

@@ -121,6 +121,20 @@ fn a_probe_lets_one_at_a_time_pass_and_then_the_limit_counts() {
 }
 
 #[test]
+fn who_may_not_wait_is_told_when_a_probe_goes_on() {
+    let now = Instant::now();
+    let mut limiter = Congestion::with(Probes::at_most(1)).start(5);
+    assert_eq!(limiter.predict((), &(), now), Wait::Changed);
+    let last = limiter.take((), now);
+    limiter.complete(last, Some(Outcome::Succeeded), now);
+    assert_eq!(limiter.predict((), &(), now), Wait::Until(now + ms(1000)));
+
+    let _call = limiter.take((), now + ms(1000));
+    let soon = now + ms(1500);
+    assert_eq!(limiter.predict((), &(), soon), Wait::Until(now + ms(2000)));
+}
+
+#[test]
 fn a_probe_lets_as_many_pass_at_a_time_as_it_says() {
     let now = Instant::now();
     let mut limiter = Congestion::with(Probes::at_most(2)).start(5);

@@ -91,6 +91,15 @@ impl<E: Estimator> Limiter for Congestion<E> {
         self.limit.round();
     }
 
+    /// When a call ends, nobody knows; when a probe does, is known.
+    fn predict(&self, _ahead: (), _cost: &(), now: Instant) -> Wait {
+        let probe = self.estimator.probe();
+        match probe.map(|probe| self.check_probe(&probe, now)) {
+            Some(Wait::Until(at)) => Wait::Until(at),
+            _ => Wait::Changed,
+        }
+    }
+
     /// Nobody knows how long it would have taken.
     fn given_up(outcome: Outcome) -> Outcome {
         match outcome {

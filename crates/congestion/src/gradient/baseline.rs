@@ -9,8 +9,10 @@ const NEWS_OF_ONE: Nepers = 0.5;
 /// high.
 const HIGHER: Nepers = 0.7;
 
-/// A window under load that is lower by so much shows that the baseline is wrong.
+/// A window of very many calls under load that is lower by so much shows that the baseline is wrong; one of `n`
+/// calls must be lower by [`CHANCE`]` / √n` more: latencies may vary as much as those of a line.
 const SURELY_LOWER: Nepers = 0.2;
+const CHANCE: Nepers = 1.5;
 
 /// As many calls as the past counts for at most; and before all made a probe.
 const MEMORY: f64 = 16.0;
@@ -92,13 +94,13 @@ impl Baseline {
         self.care = (self.care / 2.0).max(1.0);
     }
 
-    /// A window under load: the baseline can't be higher than that.
-    pub(super) fn observe(&mut self, latency: Nepers) -> News {
+    /// A window of so many calls under load: the baseline can't be higher than that, but by chance.
+    pub(super) fn observe(&mut self, latency: Nepers, calls: f64) -> News {
         let known = self.latency.unwrap_or(latency);
         if self.is_guess() {
             self.latency = Some(latency.min(known));
-        } else if latency < known - SURELY_LOWER {
-            return self.set(latency, 1.0);
+        } else if latency < known - SURELY_LOWER - CHANCE / calls.sqrt() {
+            return News::Doubtful;
         }
         News::Old
     }

@@ -42,7 +42,7 @@ use crate::{Bounds, Cause, Change, Estimator, Probe, Sample, dice::Dice};
 /// ```
 ///
 /// * **Windows.** A window closes with 10 calls, after 0.3 s at least, or with fewer after 2 s. Only
-///   calls that were *sent* after the limit was last changed count: twenty errors of one burst are one event,
+///   calls that were *sent* after the last window closed count: twenty errors of one burst are one event,
 ///   and nothing is learnt about a limit from calls that were sent under another. Latencies are averaged as
 ///   logarithms, and none counts as more than ten times what is usual.
 /// * **Drops.** If a share `s` of a window's calls was throttled or failed, `s/2` of the limit goes
@@ -58,8 +58,9 @@ use crate::{Bounds, Cause, Change, Estimator, Probe, Sample, dice::Dice};
 /// * **Unused.** The limit doesn't rise unless four fifths of it are used, and is at most 5 times what was in
 ///   flight at once.
 /// * **Baseline.** It is found by probes, and only they raise it. So it can't drift with the load, as a
-///   long-term average does. A window that is much faster lowers it. What few calls have told counts as less
-///   than their mean: of many clients, the one that believes the server to be the slowest takes most of it.
+///   long-term average does. A window that is much faster calls for another probe. What few calls have told
+///   counts as less than their mean: of many clients, the one that believes the server to be the slowest takes
+///   most of it.
 /// * **Probes.** Nobody is sent until what is in flight is over, for 1.2 times the latency; then, for twice the
 ///   latency, a third of what is in flight else. That is done each 80 s, and twice at first, within a minute.
 ///   (BBR does it each 10 s with four packets in flight, and each 5 s with half of what fits in its second
@@ -215,7 +216,8 @@ impl Gradient {
 
     /// Follows the latency.
     fn follow(&mut self, latency: Nepers, limit: f64, window: &Window, now: Instant) -> Change {
-        let news = self.baseline.observe(latency);
+        let calls = f64::from(window.answered());
+        let news = self.baseline.observe(latency, calls);
         self.heed(news);
         let baseline = self.baseline.reliable().unwrap_or(latency);
         let room = Climb::room(baseline, latency);

@@ -16,8 +16,8 @@ const DRAIN: f64 = 1.2;
 /// How long calls are sent then, few at a time.
 const SENDING: f64 = 2.0;
 
-/// How long the last of them may take.
-const TAIL: f64 = 0.6;
+/// How long the last of them may take: else only the fast ones would count.
+const TAIL: f64 = 1.0;
 
 /// All that takes so many times the time between two dates at most.
 const LONGEST: f64 = 1.5;

@@ -111,6 +111,9 @@ const LITTLE: f64 = 3.0;
 
 /// How many probes are made soon after the first call, and after another server was found.
 const FIRST: u32 = 2;
+
+/// A third of what is in flight may be much for a server of which nothing is known: of so many at most.
+const FEW: f64 = 9.0;
 const AFTER_NEWS: u32 = 1;
 
 impl Gradient {
@@ -159,9 +162,14 @@ impl Gradient {
             self.glance();
             return None;
         }
-        let starts = date.made_by_all || self.baseline.is_guess();
-        let highest = if starts { 0.0 } else { self.climb.highest() };
-        let limits = (limit, highest.max(limit));
+        let is_first = self.baseline.is_guess();
+        let starts = date.made_by_all || is_first;
+        let usual_limit = match date.made_by_all {
+            _ if is_first => limit.min(FEW),
+            true => limit,
+            false => self.climb.highest().max(limit),
+        };
+        let limits = (limit, usual_limit);
         let latency = self.usual.latency()? + self.baseline.care();
         let trial = Trial::start(&date, now, latency, limits, &mut self.dice)?;
         self.trial = Some(trial);

@@ -3,12 +3,13 @@
 mod baseline;
 mod calendar;
 mod climb;
+mod learn;
 mod nepers;
 mod trial;
 mod usual;
 mod window;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use self::{
     baseline::{Baseline, News, Trust},
@@ -19,7 +20,7 @@ use self::{
     usual::Usual,
     window::Window,
 };
-use crate::{Bounds, Cause, Change, Estimator, Probe, Sample, dice::Dice};
+use crate::{Cause, Change, dice::Dice};
 
 /// Finds the limit at which the server takes about 1.6 times as long as with little to do, and stays
 /// there.
@@ -67,8 +68,8 @@ use crate::{Bounds, Cause, Change, Estimator, Probe, Sample, dice::Dice};
 ///   version: Cardwell et al., *BBR: congestion-based congestion control*, 2016, and
 ///   draft-cardwell-iccrg-bbr-congestion-control-02.) It finds the truth only if all clients of the server
 ///   do it, hence the dates are multiples of 80 s, or of 160 s, 320 s and so on for a server that takes more
-///   than a second. The first probe takes longer, since nobody knows then how slow the server is under load. A
-///   client with little in flight needs none, and holds nobody up.
+///   than a second. The first probe takes longer, with three calls at a time at most, since nobody knows then
+///   what the server bears. A client with little in flight needs none, and holds nobody up.
 /// * **Another server.** If the server stays far too slow although the limit falls, it may have become slower
 ///   for good. Whoever sees that probes at the next multiple of 5 s, or of less on a server that answers within
 ///   50 ms, and once more: two readings that are twice the baseline make another baseline. All clients see it,
@@ -252,58 +253,5 @@ impl Gradient {
 impl Default for Gradient {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-impl Estimator for Gradient {
-    fn learn(&mut self, sample: &Sample, limit: f64, _bounds: Bounds) -> Option<Change> {
-        if let Some(trial) = &mut self.trial {
-            trial.learn(sample, &mut self.dice);
-            return None;
-        }
-        if !self.window.add(sample) {
-            return None;
-        }
-        let now = sample.finished;
-        if self.calendar.has_date_by(now) {
-            let change = self.begin_probe(limit, now);
-            if self.trial.is_some() {
-                return change;
-            }
-        }
-        let over = self.window.is_over(now);
-        over.then(|| self.close(limit, now))
-    }
-
-    fn baseline(&self) -> Option<Duration> {
-        let latency = self.baseline.latency()?;
-        Some(Duration::try_from_secs_f64(latency.exp()).unwrap_or(Duration::MAX))
-    }
-
-    fn probe(&self) -> Option<Probe> {
-        self.trial.as_ref().map(Trial::probe)
-    }
-
-    fn end_probe(&mut self, now: Instant) {
-        let Some(trial) = self.trial.take() else {
-            return;
-        };
-        if let Some((latency, calls)) = trial.reading() {
-            let news = self.baseline.read(latency, calls, trial.trust());
-            self.heed(news);
-        } else {
-            self.baseline.miss();
-        }
-        self.window = Window::after(now, self.usual.latency());
-    }
-
-    fn reset(&mut self) {
-        self.trial = None;
-        self.window = Window::default();
-        self.usual = Usual::default();
-    }
-
-    fn seed(&mut self, seed: u64) {
-        self.dice = Dice::seeded(seed);
     }
 }

@@ -17,10 +17,10 @@ const LATENCIES: f64 = 3.0;
 /// One call that takes longer than so many times what is usual counts as that.
 const EXTREME: f64 = 10.0;
 
-/// The calls that were sent and answered since the limit was last changed.
+/// The calls that were sent and answered since the last window closed.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Window {
-    /// Calls that were sent up to then tell of another limit.
+    /// Calls that were sent up to then may tell of another limit.
     after: Option<Instant>,
     /// The longest that counts, in nanoseconds.
     longest: Option<u64>,

@@ -1,0 +1,57 @@
+use std::time::{Duration, Instant};
+
+use super::{Gradient, trial::Trial, usual::Usual, window::Window};
+use crate::{Bounds, Change, Estimator, Probe, Sample, dice::Dice};
+
+impl Estimator for Gradient {
+    fn learn(&mut self, sample: &Sample, limit: f64, _bounds: Bounds) -> Option<Change> {
+        if let Some(trial) = &mut self.trial {
+            trial.learn(sample, &mut self.dice);
+            return None;
+        }
+        if !self.window.add(sample) {
+            return None;
+        }
+        let now = sample.finished;
+        if self.calendar.has_date_by(now) {
+            let change = self.begin_probe(limit, now);
+            if self.trial.is_some() {
+                return change;
+            }
+        }
+        let over = self.window.is_over(now);
+        over.then(|| self.close(limit, now))
+    }
+
+    fn baseline(&self) -> Option<Duration> {
+        let latency = self.baseline.latency()?;
+        Some(Duration::try_from_secs_f64(latency.exp()).unwrap_or(Duration::MAX))
+    }
+
+    fn probe(&self) -> Option<Probe> {
+        self.trial.as_ref().map(Trial::probe)
+    }
+
+    fn end_probe(&mut self, now: Instant) {
+        let Some(trial) = self.trial.take() else {
+            return;
+        };
+        if let Some((latency, calls)) = trial.reading() {
+            let news = self.baseline.read(latency, calls, trial.trust());
+            self.heed(news);
+        } else {
+            self.baseline.miss();
+        }
+        self.window = Window::after(now, self.usual.latency());
+    }
+
+    fn reset(&mut self) {
+        self.trial = None;
+        self.window = Window::default();
+        self.usual = Usual::default();
+    }
+
+    fn seed(&mut self, seed: u64) {
+        self.dice = Dice::seeded(seed);
+    }
+}

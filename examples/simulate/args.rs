@@ -45,8 +45,8 @@ pub(crate) struct Args {
     #[arg(long, default_value = "none")]
     hint: Hint,
 
-    /// How long an accepted request takes: constant:SECONDS, lognormal:SECONDS[:SIGMA] or mm1:SECONDS
-    /// (slow when crowded) [default: lognormal:0.2:0.3]
+    /// How long an accepted request takes: constant:SECONDS, lognormal:SECONDS[:SIGMA],
+    /// exponential:SECONDS or mm1:SECONDS (slow when crowded) [default: lognormal:0.2:0.3]
     #[arg(long)]
     latency: Option<Latency>,
 

@@ -174,7 +174,8 @@ pub struct Probe {
     /// Nobody is sent before. Then some are, if the limit has room, whatever is left over from before the
     /// probe; and others when those are over, not before what this instant is by then.
     pub resume_at: Instant,
-    /// So many may be in flight that were sent during the probe.
+    /// So many may be in flight that were sent during the probe. If it is 0, nobody is sent any more, and the
+    /// probe is over as soon as its last call is.
     pub at_most: u32,
     /// From then on, the limit alone counts.
     pub ends_at: Instant,
@@ -191,7 +192,7 @@ impl Probe {
         }
     }
 
-    /// So many at a time.
+    /// So many at a time; 0 for what is to be over with its last call.
     #[must_use]
     pub const fn at_most(mut self, calls: u32) -> Self {
         self.at_most = calls;

@@ -70,7 +70,8 @@ fn as_many_pass_as_the_limit_says() {
     assert_eq!(limiter.check(&(), now), Wait::Changed);
 }
 
-/// Probes from its first sample on: nobody for a second, then so many at a time for another.
+/// Probes from its first sample on: nobody for a second, then so many at a time for another. One of them tells
+/// enough.
 #[derive(Debug, Clone)]
 struct Probes {
     at_most: u32,
@@ -87,8 +88,11 @@ impl Probes {
 impl Estimator for Probes {
     fn learn(&mut self, sample: &Sample, _limit: f64, _bounds: Bounds) -> Option<Change> {
         let (resume_at, ends_at) = (sample.finished + ms(1000), sample.finished + ms(2000));
-        let probe = Probe::new(resume_at, ends_at).at_most(self.at_most);
-        self.probe.get_or_insert(probe);
+        let begun = Probe::new(resume_at, ends_at).at_most(self.at_most);
+        self.probe = match self.probe {
+            Some(probe) => Some(probe.at_most(0)),
+            None => Some(begun),
+        };
         None
     }
 
@@ -146,6 +150,28 @@ fn a_probe_lets_as_many_pass_at_a_time_as_it_says() {
     let now = now + ms(1500);
     limiter.complete(permits.pop().unwrap(), None, now);
     assert_eq!(fill(&mut limiter, now).len(), 1);
+}
+
+#[test]
+fn a_probe_that_needs_no_more_calls_is_over_with_its_last_one() {
+    let now = Instant::now();
+    let mut limiter = Congestion::with(Probes::at_most(3)).start(5);
+    let last = limiter.take((), now);
+    limiter.complete(last, Some(Outcome::Succeeded), now);
+    let after = |millis| now + ms(millis);
+
+    let mut permits = fill(&mut limiter, after(1000));
+    limiter.complete(
+        permits.pop().unwrap(),
+        Some(Outcome::Succeeded),
+        after(1100),
+    );
+    assert_eq!(limiter.check(&(), after(1100)), Wait::Until(after(2000)));
+    limiter.cancel(permits.pop().unwrap(), after(1200));
+    assert_eq!(limiter.check(&(), after(1200)), Wait::Until(after(2000)));
+    limiter.complete(permits.pop().unwrap(), None, after(1300));
+    assert_eq!(limiter.estimator().probe(), None);
+    assert_eq!(fill(&mut limiter, after(1300)).len(), 5);
 }
 
 /// Whoever waits to be called, and never is, holds up nobody else.

@@ -154,25 +154,50 @@ async fn a_server_that_becomes_faster_is_not_left() {
     assert!(lowest >= 20, "fell from 60 to {lowest}");
 }
 
+/// Between 0 and 1, other numbers for each seed.
+fn units(seed: u64) -> impl Fn() -> f64 + Clone {
+    let draws = Arc::new(AtomicU64::new(seed));
+    move || {
+        let draw = draws.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        let mixed = (draw ^ (draw >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        f64::from(u32::try_from(mixed >> 33).unwrap()) / f64::from(1_u32 << 31)
+    }
+}
+
+/// What part of `workers` who are never slowed down is busy, in the five minutes after the first five. Latencies
+/// are `constant` in part; what else there is of the mean is exponentially distributed.
+async fn busy(workers: u32, mean: f64, constant: f64, seed: u64) -> f64 {
+    let limit = SharedCongestion::with(Gradient::new()).seed(seed);
+    let unit = units(seed);
+    let varying = move |_| {
+        let secs = mean * (constant - (1.0 - constant) * (1.0 - unit()).ln());
+        (Duration::from_secs_f64(secs), Outcome::Succeeded)
+    };
+    let n = usize::try_from(workers).unwrap();
+    work_with(&limit, n, secs(300), varying.clone()).await;
+
+    let done = work_with(&limit, n, secs(300), varying).await;
+    f64::from(done) * mean / (300.0 * f64::from(workers))
+}
+
 /// Calls of different length that nothing slows down: the fastest of them were taken for the server's latency
-/// with little to do, and the limit fell. Half of the mean is constant here, the other half exponential.
+/// with little to do, and the limit fell.
 #[tokio::test(start_paused = true)]
 async fn latencies_that_vary_are_no_congestion() {
     for (mean, seed) in [(0.1, 1), (0.1, 2), (0.1, 3), (0.5, 1), (0.5, 2), (0.5, 3)] {
-        let limit = SharedCongestion::with(Gradient::new()).seed(seed);
-        let draws = Arc::new(AtomicU64::new(seed));
-        let varying = move |_| {
-            let draw = draws.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
-            let mixed = (draw ^ (draw >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            let unit = f64::from(u32::try_from(mixed >> 33).unwrap()) / f64::from(1_u32 << 31);
-            let secs = mean * (0.5 - 0.5 * (1.0 - unit).ln());
-            (Duration::from_secs_f64(secs), Outcome::Succeeded)
-        };
-        work_with(&limit, 40, secs(300), varying.clone()).await;
+        let busy = busy(40, mean, 0.5, seed).await;
+        assert!(busy > 0.95, "{busy} of the time, mean {mean}, seed {seed}");
+    }
+}
 
-        let done = work_with(&limit, 40, secs(300), varying).await;
-        let most = 40.0 * 300.0 / mean;
-        assert!(f64::from(done) > 0.95 * most, "{done} of {most}");
+/// If they vary so much, few calls tell nothing: the limit fell to 1, and stayed there.
+#[tokio::test(start_paused = true)]
+async fn latencies_that_vary_a_lot_are_no_congestion_either() {
+    for seed in 1..=3 {
+        for (workers, mean) in [(40, 0.1), (40, 0.5), (5, 0.5), (40, 2.0)] {
+            let busy = busy(workers, mean, 0.0, seed).await;
+            assert!(busy > 0.9, "{busy} of {workers}, mean {mean}, seed {seed}");
+        }
     }
 }

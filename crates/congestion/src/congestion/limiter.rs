@@ -26,13 +26,13 @@ impl<E: Estimator> Congestion<E> {
         }
     }
 
-    /// Ends the probe whose time is up.
+    /// Ends the probe whose time is up, or whose last call is over.
     fn end_probe(&mut self, now: Instant) {
-        if self
-            .estimator
-            .probe()
-            .is_some_and(|probe| now >= probe.ends_at)
-        {
+        let Some(probe) = self.estimator.probe() else {
+            return;
+        };
+        let is_answered = probe.at_most == 0 && self.current == 0;
+        if is_answered || now >= probe.ends_at {
             self.estimator.end_probe(now);
         }
     }
@@ -87,6 +87,7 @@ impl<E: Estimator> Limiter for Congestion<E> {
             if let Some(outcome) = outcome.filter(|&outcome| self.is_telling(outcome)) {
                 self.learn(&permit, outcome, now);
             }
+            self.end_probe(now);
         }
         self.limit.round();
     }

@@ -3,10 +3,11 @@ use super::Nepers;
 /// A reading of very many calls that differs by so much tells of another server; one of `n` calls must
 /// differ by [`NEWS_OF_ONE`]` / √n` more.
 const NEWS: Nepers = 0.2;
-const NEWS_OF_ONE: Nepers = 0.5;
+const NEWS_OF_ONE: Nepers = 0.6;
 
-/// If not all clients made the probe, it must be higher by so much at least: their load could make it twice as
-/// high.
+/// That it is a slower one must be told by so many calls of a probe that all clients made; or else by two
+/// readings, higher by so much at least: the load of others could make them twice as high.
+const SOLID: f64 = 3.0;
 const HIGHER: Nepers = 0.7;
 
 /// A window of very many calls under load that is lower by so much shows that the baseline is wrong; one of `n`
@@ -22,8 +23,11 @@ const EARLY: f64 = 8.0;
 /// believes the server to be the slowest takes most of it.
 const SINKS: f64 = 0.4;
 
+/// For the same reason, a call that was slower counts as less than a call.
+const RISES: f64 = 0.5;
+
 /// For the same reason, the mean of `n` calls counts as `DOUBT / n` less.
-const DOUBT: Nepers = 0.3;
+const DOUBT: Nepers = 0.5;
 
 /// So many times longer than the latency suggests is a first probe, since nobody knows how slow it can be.
 const CARE: f64 = 2.0;
@@ -39,6 +43,16 @@ pub(super) struct Baseline {
     care: f64,
 }
 
+/// What was read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    /// In the mean.
+    pub(super) latency: Nepers,
+    /// Of so many calls.
+    pub(super) calls: f64,
+    pub(super) trust: Trust,
+}
+
 /// How far a reading can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trust {
@@ -50,12 +64,12 @@ pub(super) enum Trust {
     Full,
 }
 
-/// Whether it is another server now.
+/// What was learnt besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum News {
-    Old,
+    None,
+    /// It may be another server now.
     Doubtful,
-    New,
     /// It has become slower, or others have taken more of it.
     Slower,
 }
@@ -70,8 +84,12 @@ impl Baseline {
         if self.is_guess() {
             return self.latency;
         }
-        self.latency
-            .map(|latency| latency - DOUBT / self.calls.max(1.0))
+        self.latency.map(|latency| latency - DOUBT / self.calls())
+    }
+
+    /// How many calls have told it; at least one.
+    pub(super) fn calls(&self) -> f64 {
+        self.calls.max(1.0)
     }
 
     /// Whether no probe has found it yet: it is the lowest latency of a window then.
@@ -102,30 +120,36 @@ impl Baseline {
         } else if latency < known - SURELY_LOWER - CHANCE / calls.sqrt() {
             return News::Doubtful;
         }
-        News::Old
+        News::None
     }
 
-    /// So many calls took so long in the mean, with little to do for the server.
-    pub(super) fn read(&mut self, latency: Nepers, calls: f64, trust: Trust) -> News {
+    /// With little to do for the server. It takes `patience` times as many calls as usual to be sure.
+    pub(super) fn read(&mut self, reading: Reading, patience: f64) -> News {
+        let Reading {
+            latency,
+            calls,
+            trust,
+        } = reading;
         let known = match self.latency {
             Some(known) if !self.is_guess() => known,
-            _ => return self.set(latency, calls),
+            _ => {
+                self.set(latency, calls);
+                return News::None;
+            }
         };
         let suspect = self.suspect.take();
-        let much = NEWS + NEWS_OF_ONE / calls.sqrt();
+        let much = NEWS + NEWS_OF_ONE * patience / calls.sqrt();
         if latency < known - much {
-            self.set(latency, calls)
+            self.set(latency, calls);
         } else if latency <= known + much {
             let odd = (latency - known).abs() / much;
-            self.mix(latency, calls, odd, trust);
-            News::Old
-        } else if trust == Trust::Full {
-            self.set(latency, calls)
-        } else if latency < known + HIGHER {
-            News::Old
-        } else {
-            self.suspect(latency, calls, suspect)
+            self.mix(&reading, odd, patience);
+        } else if trust == Trust::Full && calls >= SOLID {
+            self.set(latency, calls);
+        } else if latency >= known + HIGHER {
+            return self.suspect(latency, calls, suspect);
         }
+        News::None
     }
 
     /// One such reading is suspicious, two are news.
@@ -139,7 +163,12 @@ impl Baseline {
     }
 
     /// The odder it is, up to 1, the less counts the past.
-    fn mix(&mut self, latency: Nepers, calls: f64, odd: f64, trust: Trust) {
+    fn mix(&mut self, reading: &Reading, odd: f64, patience: f64) {
+        let Reading {
+            latency,
+            calls,
+            trust,
+        } = *reading;
         let known = self.latency.unwrap_or(latency);
         if latency > known && trust == Trust::Lower {
             return;
@@ -149,17 +178,25 @@ impl Baseline {
             memory = MEMORY;
             self.calls *= 1.0 - odd * odd;
         }
-        let least = if latency < known { SINKS } else { 0.0 };
-        let weight = (calls / (calls + self.calls)).max(least);
+        let least = if latency < known {
+            SINKS / patience
+        } else {
+            0.0
+        };
+        let counted = if latency > known {
+            RISES * calls
+        } else {
+            calls
+        };
+        let weight = (counted / (counted + self.calls)).max(least);
         self.latency = Some(known + weight * (latency - known));
-        self.calls = (self.calls + calls).min(memory.max(self.calls));
+        self.calls = (self.calls + calls).min((memory * patience).max(self.calls));
     }
 
-    fn set(&mut self, latency: Nepers, calls: f64) -> News {
+    fn set(&mut self, latency: Nepers, calls: f64) {
         self.latency = Some(latency);
         self.calls = calls.min(EARLY);
         self.suspect = None;
-        News::New
     }
 }
 
@@ -181,9 +218,17 @@ mod tests {
     fn read(readings: &[(f64, f64)]) -> Baseline {
         let mut baseline = Baseline::default();
         for &(latency, calls) in readings {
-            baseline.read(latency.ln(), calls, Trust::Full);
+            baseline.read(full(latency, calls), 1.0);
         }
         baseline
+    }
+
+    fn full(latency: f64, calls: f64) -> Reading {
+        Reading {
+            latency: latency.ln(),
+            calls,
+            trust: Trust::Full,
+        }
     }
 
     fn secs(baseline: &Baseline) -> f64 {
@@ -194,7 +239,7 @@ mod tests {
     fn what_one_call_tells_is_less_reliable_than_what_many_do() {
         let [one, many] = [1.0, 8.0].map(|calls| read(&[(0.2, calls)]).reliable().unwrap().exp());
         assert!(one < 0.15, "{one}");
-        assert!((0.19..0.2).contains(&many), "{many}");
+        assert!((0.18..0.2).contains(&many), "{many}");
     }
 
     #[test]
@@ -205,9 +250,29 @@ mod tests {
         assert!(secs(&higher) < 0.205, "{higher:?}");
     }
 
+    /// Ten clients at a server of which half was gone: one call of one of them took eight times as long by chance, and
+    /// it took most of the server when that was back.
+    #[test]
+    fn one_slow_call_is_no_news_but_three_are() {
+        let [one, three] = [1.0, 3.0].map(|calls| read(&[(0.2, 8.0), (1.6, calls)]));
+        assert!(secs(&one) < 0.21, "{one:?}");
+        assert!(secs(&three) > 1.5, "{three:?}");
+    }
+
+    #[test]
+    fn few_calls_are_no_news_if_latencies_vary() {
+        let [sure, patient] = [1.0, 4.0].map(|patience| {
+            let mut baseline = read(&[(0.2, 16.0)]);
+            baseline.read(full(0.1, 8.0), patience);
+            secs(&baseline)
+        });
+        assert!(sure < 0.101, "{sure}");
+        assert!(patient > 0.12, "{patient}");
+    }
+
     #[test]
     fn the_odder_a_reading_the_less_counts_the_past() {
-        let [usual, odd] = [0.22, 0.39].map(|second| read(&[(0.2, 8.0), (second, 1.0)]));
+        let [usual, odd] = [0.22, 0.43].map(|second| read(&[(0.2, 8.0), (second, 1.0)]));
         assert!(usual.calls > 8.0, "{usual:?}");
         assert!(odd.calls < 3.0, "{odd:?}");
     }

@@ -1,7 +1,7 @@
 use super::Nepers;
 
 /// How much longer than with little to do the server may take, as a part.
-const EXTRA: f64 = 0.58;
+const EXTRA: f64 = 0.63;
 
 /// How far a limit `l` rises in the time of a latency where there is room `e`: `RISE · e · l^POWER`, and
 /// `l / MANY` times as far if that is more. By time, since those with small limits have fewer windows; the less, the
@@ -28,7 +28,7 @@ const FALL: f64 = 0.3;
 
 /// What is left of a limit `l` when all begin anew: `l^EVENING`, but at least such a part.
 const EVENING: f64 = 0.6;
-const LEAST_REST: f64 = 0.5;
+const LEAST_REST: f64 = 0.6;
 
 /// Finding the limit from below, and staying there.
 #[derive(Debug, Clone)]
@@ -71,9 +71,14 @@ impl Climb {
         (self.climbing, self.room) = (true, MOST_ROOM);
     }
 
-    /// How much slower the server may become.
-    pub(super) fn room(baseline: Nepers, latency: Nepers) -> Nepers {
-        baseline + EXTRA.ln_1p() - latency
+    /// How much slower the server may become. If it is too slow already, that may be by chance.
+    pub(super) fn room(baseline: Nepers, latency: Nepers, doubt: Nepers) -> Nepers {
+        let room = baseline + EXTRA.ln_1p() - latency;
+        if room < 0.0 {
+            (room + doubt).min(0.0)
+        } else {
+            room
+        }
     }
 
     /// The limit to begin anew with, if it was found: those with large limits give up more than those with

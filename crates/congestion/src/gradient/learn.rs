@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use super::{Gradient, trial::Trial, usual::Usual, window::Window};
+use super::{Gradient, probed::Probed, trial::Trial, usual::Usual, window::Window};
 use crate::{Bounds, Change, Estimator, Probe, Sample, dice::Dice};
 
 impl Estimator for Gradient {
@@ -10,6 +10,7 @@ impl Estimator for Gradient {
             return None;
         }
         if !self.window.add(sample) {
+            self.learn_late(sample);
             return None;
         }
         let now = sample.finished;
@@ -36,17 +37,17 @@ impl Estimator for Gradient {
         let Some(trial) = self.trial.take() else {
             return;
         };
-        if let Some((latency, calls)) = trial.reading() {
-            let news = self.baseline.read(latency, calls, trial.trust());
-            self.heed(news);
-        } else {
+        if trial.reading().is_none() {
             self.baseline.miss();
         }
-        self.window = Window::after(now, self.usual.latency());
+        let before = self.baseline.clone();
+        self.read(trial.reading());
+        self.probed = Some(Probed { trial, before });
+        self.window = Window::after(now, &self.usual);
     }
 
     fn reset(&mut self) {
-        self.trial = None;
+        (self.trial, self.probed) = (None, None);
         self.window = Window::default();
         self.usual = Usual::default();
     }

@@ -5,6 +5,7 @@ mod calendar;
 mod climb;
 mod learn;
 mod nepers;
+mod probed;
 mod trial;
 mod usual;
 mod window;
@@ -12,10 +13,11 @@ mod window;
 use std::time::Instant;
 
 use self::{
-    baseline::{Baseline, News, Trust},
+    baseline::Baseline,
     calendar::Calendar,
     climb::Climb,
     nepers::{Nepers, nepers},
+    probed::Probed,
     trial::Trial,
     usual::Usual,
     window::Window,
@@ -60,16 +62,21 @@ use crate::{Cause, Change, dice::Dice};
 ///   flight at once.
 /// * **Baseline.** It is found by probes, and only they raise it. So it can't drift with the load, as a
 ///   long-term average does. A window that is much faster calls for another probe. What few calls have told
-///   counts as less than their mean: of many clients, the one that believes the server to be the slowest takes
+///   counts as less than their mean, and slow ones count as less than fast ones: of many clients, the one that believes the server to be the slowest takes
 ///   most of it.
-/// * **Probes.** Nobody is sent until what is in flight is over, for 1.2 times the latency; then, for twice the
-///   latency, a third of what is in flight else. That is done each 80 s, and twice at first, within a minute.
+/// * **Probes.** Only a third of what is in flight else is sent; what is sent first, until what was in flight is
+///   over, for 1.2 times the latency, tells nothing, but what is sent in the next two latencies does. Twelve calls
+///   are enough. That is done each 80 s, and twice at first, within a minute.
 ///   (BBR does it each 10 s with four packets in flight, and each 5 s with half of what fits in its second
 ///   version: Cardwell et al., *BBR: congestion-based congestion control*, 2016, and
 ///   draft-cardwell-iccrg-bbr-congestion-control-02.) It finds the truth only if all clients of the server
 ///   do it, hence the dates are multiples of 80 s, or of 160 s, 320 s and so on for a server that takes more
 ///   than a second. The first probe takes longer, with three calls at a time at most, since nobody knows then
 ///   what the server bears. A client with little in flight needs none, and holds nobody up.
+/// * **Latencies that vary.** How much they do within a window is measured. If the standard deviation of their
+///   logarithms is more than a half (that of an exponential distribution is 1.3), windows take more calls, the
+///   baseline is the mean of more, and calls that a probe didn't wait for count as soon as they are over: else only
+///   the fast ones would.
 /// * **Another server.** If the server stays far too slow although the limit falls, it may have become slower
 ///   for good. Whoever sees that probes at the next multiple of 5 s, or of less on a server that answers within
 ///   50 ms, and once more: two readings that are twice the baseline make another baseline. All clients see it,
@@ -98,6 +105,7 @@ pub struct Gradient {
     window: Window,
     climb: Climb,
     trial: Option<Trial>,
+    probed: Option<Probed>,
     dice: Dice,
 }
 
@@ -107,6 +115,9 @@ const UNUSED: f64 = 5.0;
 /// A limit of which less is used doesn't rise.
 const USED: f64 = 0.8;
 
+/// How wrong a mean usually is: by so much at most.
+const SURE: Nepers = 0.2;
+
 /// Who has less than such a part of the limit in flight leaves the server as it is with little to do.
 const LITTLE: f64 = 3.0;
 
@@ -115,7 +126,6 @@ const FIRST: u32 = 2;
 
 /// A third of what is in flight may be much for a server of which nothing is known: of so many at most.
 const FEW: f64 = 9.0;
-const AFTER_NEWS: u32 = 1;
 
 impl Gradient {
     /// Starts with nothing known.
@@ -130,6 +140,7 @@ impl Gradient {
             window: Window::default(),
             climb: Climb::new(),
             trial: None,
+            probed: None,
             dice: Dice::default(),
         }
     }
@@ -171,7 +182,7 @@ impl Gradient {
             false => self.climb.highest().max(limit),
         };
         let limits = (limit, usual_limit);
-        let latency = self.usual.latency()? + self.baseline.care();
+        let latency = self.usual.mean()? + self.baseline.care();
         let trial = Trial::start(&date, now, latency, limits, &mut self.dice)?;
         self.trial = Some(trial);
         self.calendar.keep();
@@ -183,30 +194,9 @@ impl Gradient {
         next.map(|next| Change::new(next, Cause::Probe))
     }
 
-    /// Reads the latency without a probe.
-    fn glance(&mut self) {
-        if let Some(latency) = self.window.latency() {
-            let calls = f64::from(self.window.answered());
-            let news = self.baseline.read(latency, calls, Trust::Lower);
-            self.heed(news);
-        }
-    }
-
-    fn heed(&mut self, news: News) {
-        match news {
-            News::Old => {}
-            News::Doubtful => self.calendar.doubt(),
-            News::New => self.calendar.want(AFTER_NEWS),
-            News::Slower => {
-                self.calendar.want(AFTER_NEWS);
-                self.climb.bind();
-            }
-        }
-    }
-
     #[cold]
     fn close(&mut self, limit: f64, now: Instant) -> Change {
-        let next = Window::after(now, self.usual.latency());
+        let next = Window::after(now, &self.usual);
         let window = std::mem::replace(&mut self.window, next);
         let mut change = window.latency().map_or_else(
             || Change::new(limit, Cause::Room),
@@ -223,14 +213,22 @@ impl Gradient {
         change
     }
 
+    /// By how much more than usual a window of so many calls, or the baseline, may differ from the truth.
+    fn doubt(&self, calls: f64) -> Nepers {
+        let parts = 1.0 / calls + 1.0 / self.baseline.calls();
+        ((self.usual.variance() * parts).sqrt() - SURE).max(0.0)
+    }
+
     /// Follows the latency.
     fn follow(&mut self, latency: Nepers, limit: f64, window: &Window, now: Instant) -> Change {
         let calls = f64::from(window.answered());
         let news = self.baseline.observe(latency, calls);
         self.heed(news);
         let baseline = self.baseline.reliable().unwrap_or(latency);
-        let room = Climb::room(baseline, latency);
-        if self.usual.is_odd(latency, room, limit) {
+        self.usual.learn(window);
+        let doubt = self.doubt(calls);
+        let room = Climb::room(baseline, latency, doubt);
+        if self.usual.is_odd(room, limit) {
             self.calendar.doubt();
         }
         let is_used = f64::from(window.peak()) >= USED * limit.floor();

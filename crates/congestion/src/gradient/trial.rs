@@ -4,20 +4,25 @@ use tower_throttle_core::Outcome;
 
 use super::{
     Nepers,
-    baseline::Trust,
+    baseline::{Reading, Trust},
     calendar::{Date, later},
     nepers,
+    window::EXTREME,
 };
 use crate::{Bounds, Probe, Sample, dice::Dice};
 
-/// How long nobody is sent, in latencies under load: until what is in flight, of everybody, is over.
+/// How long it takes, in latencies under load, until what is in flight is over, of everybody. Who is sent
+/// meanwhile tells nothing.
 const DRAIN: f64 = 1.2;
 
-/// How long calls are sent then, few at a time.
+/// How long calls are sent then.
 const SENDING: f64 = 2.0;
 
 /// How long the last of them may take: else only the fast ones would count.
-const TAIL: f64 = 1.0;
+const TAIL: f64 = 0.6;
+
+/// Who has heard so many calls needs no more.
+const ENOUGH: f64 = 12.0;
 
 /// All that takes so many times the time between two dates at most.
 const LONGEST: f64 = 1.5;
@@ -31,12 +36,15 @@ const PART: f64 = 3.0;
 pub(super) struct Trial {
     made_by_all: bool,
     resume_at: Instant,
+    drained_at: Instant,
     /// Nothing is sent from then on.
     closes_at: Instant,
     ends_at: Instant,
     /// The pause after a call, in its latencies, on average.
     pause: f64,
     at_most: u32,
+    /// No call counts as slower.
+    slowest: Nepers,
     answered: f64,
     sum: Nepers,
 }
@@ -56,16 +64,22 @@ impl Trial {
         let drained_at = later(date.at, secs(latency * DRAIN));
         let closes_at = later(drained_at, secs(latency * SENDING));
         let pause = (PART / limit - 1.0).max(0.0);
-        // The others begin at other times.
-        let head_start = (latency * pause).min(latency * SENDING) * dice.unit();
-        let resume_at = later(drained_at, secs(head_start));
+        let resume_at = if pause > 0.0 {
+            // The others begin at other times.
+            let head_start = (latency * pause).min(latency * SENDING) * dice.unit();
+            later(drained_at, secs(head_start))
+        } else {
+            date.at
+        };
         (now < closes_at).then_some(Self {
             made_by_all: date.made_by_all,
             resume_at,
+            drained_at,
             closes_at,
             ends_at: later(closes_at, secs(latency * TAIL)),
             pause,
             at_most: Bounds::whole((usual_limit / PART).round()).max(1),
+            slowest: (latency * EXTREME).ln(),
             answered: 0.0,
             sum: 0.0,
         })
@@ -75,29 +89,45 @@ impl Trial {
         Probe::new(self.resume_at, self.ends_at).at_most(self.at_most)
     }
 
-    pub(super) fn trust(&self) -> Trust {
-        if self.made_by_all {
-            Trust::Full
-        } else {
-            Trust::Similar
-        }
-    }
-
     pub(super) fn learn(&mut self, sample: &Sample, dice: &mut Dice) {
-        if sample.outcome == Outcome::Succeeded {
-            self.answered += 1.0;
-            self.sum += nepers(sample.latency());
-        }
+        self.count(sample);
         let pause = sample.latency().as_secs_f64() * self.pause * 2.0 * dice.unit();
         self.resume_at = later(sample.finished, secs(pause));
         if self.resume_at >= self.closes_at {
             self.resume_at = self.ends_at;
         }
+        if self.answered >= ENOUGH {
+            self.at_most = 0;
+        }
     }
 
-    /// How long calls took in the mean, and how many that were.
-    pub(super) fn reading(&self) -> Option<(Nepers, f64)> {
-        (self.answered > 0.0).then(|| (self.sum / self.answered, self.answered))
+    /// A call that the probe didn't wait for. Whether it was sent during the probe.
+    pub(super) fn learn_late(&mut self, sample: &Sample) -> bool {
+        sample.started <= self.ends_at && self.count(sample)
+    }
+
+    /// Whether it tells anything.
+    fn count(&mut self, sample: &Sample) -> bool {
+        let tells = sample.outcome == Outcome::Succeeded && sample.started >= self.drained_at;
+        if tells {
+            self.answered += 1.0;
+            self.sum += nepers(sample.latency()).min(self.slowest);
+        }
+        tells
+    }
+
+    /// How long calls took in the mean.
+    pub(super) fn reading(&self) -> Option<Reading> {
+        let trust = if self.made_by_all {
+            Trust::Full
+        } else {
+            Trust::Similar
+        };
+        (self.answered > 0.0).then(|| Reading {
+            latency: self.sum / self.answered,
+            calls: self.answered,
+            trust,
+        })
     }
 }
 

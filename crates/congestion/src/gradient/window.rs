@@ -2,28 +2,32 @@ use std::time::{Duration, Instant};
 
 use tower_throttle_core::Outcome;
 
-use super::Nepers;
-use crate::{Cause, Sample};
+use super::{Nepers, usual::Usual};
+use crate::{Bounds, Cause, Sample};
 
 /// A window closes with so many calls, if it has been open for [`SHORTEST`] (Netflix's
 /// `WindowedLimit` waits for 10, too).
 const CALLS: u32 = 10;
 const SHORTEST: Duration = Duration::from_millis(300);
 
-/// A window closes with fewer calls after so many seconds, or after so many times their latency.
+/// A window closes with fewer calls after so many seconds, or after so many times their latency if that is longer.
 const LONGEST: f64 = 2.0;
 const LATENCIES: f64 = 3.0;
 
 /// One call that takes longer than so many times what is usual counts as that.
-const EXTREME: f64 = 10.0;
+pub(super) const EXTREME: f64 = 10.0;
 
 /// The calls that were sent and answered since the last window closed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Window {
     /// Calls that were sent up to then may tell of another limit.
     after: Option<Instant>,
     /// The longest that counts, in nanoseconds.
     longest: Option<u64>,
+    /// So many times as many calls are waited for.
+    patience: f64,
+    /// So many calls, then.
+    enough: u32,
     opened: Option<Instant>,
     /// Not over before: a comparison for each call costs less than a difference.
     earliest: Option<Instant>,
@@ -35,11 +39,14 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Sends everything away that is sent up to `now`. So long is usual.
-    pub(super) fn after(now: Instant, usual: Option<Nepers>) -> Self {
+    /// Sends everything away that is sent up to `now`.
+    pub(super) fn after(now: Instant, usual: &Usual) -> Self {
+        let longest = |latency: Nepers| whole_nanos(EXTREME * latency.exp());
         Self {
             after: Some(now),
-            longest: usual.map(|usual| whole_nanos(EXTREME * usual.exp())),
+            longest: usual.latency().map(longest),
+            patience: usual.patience(),
+            enough: Bounds::whole(f64::from(CALLS) * usual.patience()),
             opened: Some(now),
             earliest: now.checked_add(SHORTEST),
             ..Self::default()
@@ -75,13 +82,14 @@ impl Window {
 
     pub(super) fn is_over(&self, now: Instant) -> bool {
         let open_for_long = self.earliest.is_some_and(|earliest| earliest <= now);
-        open_for_long && (self.calls() >= CALLS || self.is_overdue(now))
+        open_for_long && (self.calls() >= self.enough || self.is_overdue(now))
     }
 
     #[cold]
     fn is_overdue(&self, now: Instant) -> bool {
         let open_for = self.length(now);
-        open_for >= LONGEST && open_for >= LATENCIES * self.latency().map_or(0.0, f64::exp)
+        let latencies = LATENCIES * self.patience;
+        open_for >= LONGEST && open_for >= latencies * self.latency().map_or(0.0, f64::exp)
     }
 
     /// For how long it has been open, in seconds.
@@ -94,7 +102,12 @@ impl Window {
 
     /// The geometric mean of the latencies.
     pub(super) fn latency(&self) -> Option<Nepers> {
-        (self.answered > 0).then(|| self.latencies.of(self.answered))
+        (self.answered > 0).then(|| self.latencies.of(f64::from(self.answered)))
+    }
+
+    /// How much the logarithms of the latencies vary.
+    pub(super) fn variance(&self) -> Option<f64> {
+        (self.answered > 1).then(|| self.latencies.variance(self.answered))
     }
 
     /// Throttled or failed calls, of all.
@@ -125,6 +138,24 @@ impl Window {
     }
 }
 
+impl Default for Window {
+    fn default() -> Self {
+        Self {
+            after: None,
+            longest: None,
+            patience: 1.0,
+            enough: CALLS,
+            opened: None,
+            earliest: None,
+            answered: 0,
+            latencies: Mean::default(),
+            dropped: 0,
+            throttled: false,
+            peak: 0,
+        }
+    }
+}
+
 fn nanos(latency: Duration) -> u64 {
     let secs = latency.as_secs().saturating_mul(1_000_000_000);
     secs.saturating_add(u64::from(latency.subsec_nanos()))
@@ -148,6 +179,8 @@ struct Mean {
     product: f64,
     /// Of what the product was, whenever it became too large.
     sum: Nepers,
+    /// Nanoseconds.
+    total: f64,
 }
 
 impl Mean {
@@ -156,6 +189,7 @@ impl Mean {
         // Exact up to a hundred days; and no more than 292 years, as a signed number converts sooner.
         #[expect(clippy::cast_precision_loss, reason = "a relative error of 1e-16")]
         let nanos = nanos.clamp(1, u64::MAX >> 1) as f64;
+        self.total += nanos;
         self.product *= nanos;
         if self.product > 1e200 {
             self.sum += self.product.ln();
@@ -163,8 +197,17 @@ impl Mean {
         }
     }
 
-    fn of(&self, count: u32) -> Nepers {
-        (self.sum + self.product.ln()) / f64::from(count) - 1e9_f64.ln()
+    fn of(&self, count: f64) -> Nepers {
+        (self.sum + self.product.ln()) / count - 1e9_f64.ln()
+    }
+
+    /// Of the logarithms, if they are distributed normally: the arithmetic mean is `e^(variance / 2)` times the
+    /// geometric one then.
+    fn variance(&self, count: u32) -> f64 {
+        let count = f64::from(count);
+        let arithmetic = (self.total / count / 1e9).ln();
+        let all = 2.0 * (arithmetic - self.of(count)).max(0.0);
+        all * count / (count - 1.0)
     }
 }
 
@@ -173,6 +216,7 @@ impl Default for Mean {
         Self {
             product: 1.0,
             sum: 0.0,
+            total: 0.0,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The table of strategies.
 
 use tower_throttle_aimd::AimdLayer;
-use tower_throttle_congestion::{CongestionLayer, Gradient, LittlesLaw};
+use tower_throttle_congestion::{CongestionLayer, LittlesLaw};
 
 use super::{Seat, Stack, ours as suite, peers};
 use crate::{rivals::stkai::Preset, wire::Wire};
@@ -90,7 +90,7 @@ pub(super) const KNOWN: &[Known] = &[
     ours(
         "congestion:apart",
         "the same, but the clients don't agree when to probe the server",
-        |seat, wire| suite::congestion(seat, CongestionLayer::with(Gradient::new()), wire),
+        |seat, wire| suite::congestion(seat, suite::gradient_apart(seat), wire),
     ),
     ours(
         "congestion:littles-law",

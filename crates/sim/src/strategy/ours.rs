@@ -80,6 +80,13 @@ pub(super) fn gradient() -> CongestionLayer {
     CongestionLayer::with(Gradient::new().meeting(now()))
 }
 
+/// The same for hosts each of which has dates of its own, as their clocks don't agree: by up to the 80 s between two
+/// probes.
+pub(super) fn gradient_apart(seat: &Seat) -> CongestionLayer {
+    let ahead = Duration::from_secs(80).mul_f64(seat.generator(1).unit());
+    CongestionLayer::with(Gradient::new().meeting(now() + ahead))
+}
+
 /// Limits how many are in flight.
 pub(super) fn congestion<E>(seat: &Seat, layer: CongestionLayer<E>, wire: Wire) -> Stack
 where

@@ -1,12 +1,12 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use rand::{Rng, RngExt as _};
-use rand_distr::{Distribution as _, LogNormal};
+use rand_distr::{Distribution as _, Exp1, LogNormal};
 
 /// How long an accepted request takes, from the send to the response.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Latency {
-    /// What it takes at an empty server, in the median.
+    /// What it takes at an empty server, in the median; if it is exponentially spread, in the mean.
     pub base: Duration,
     /// How it is spread.
     pub spread: Spread,
@@ -23,6 +23,8 @@ pub enum Spread {
     LogNormal(f64),
     /// Times `U[1 - f, 1 + f]`.
     Uniform(f64),
+    /// Times `-ln U[0, 1]`, of which the mean is 1.
+    Exponential,
 }
 
 /// A queue is never slower than 20 times its base.
@@ -60,12 +62,13 @@ impl Spread {
                 LogNormal::new(0.0, sigma).map_or(1.0, |factor| factor.sample(random))
             }
             Self::Uniform(share) => random.random_range(1.0 - share..=1.0 + share),
+            Self::Exponential => Exp1.sample(random),
         }
     }
 }
 
-/// As on the command line: `constant:SECONDS`, `lognormal:SECONDS`, `lognormal:SECONDS:SIGMA` or
-/// `mm1:SECONDS`.
+/// As on the command line: `constant:SECONDS`, `lognormal:SECONDS`, `lognormal:SECONDS:SIGMA`,
+/// `exponential:SECONDS` or `mm1:SECONDS`.
 impl FromStr for Latency {
     type Err = String;
 
@@ -78,6 +81,7 @@ impl FromStr for Latency {
                 let sigma = number(sigma, 0.0..=2.0)?;
                 (Spread::LogNormal(sigma), false, seconds)
             }
+            ["exponential", seconds] => (Spread::Exponential, false, seconds),
             ["mm1", seconds] => (Spread::Uniform(0.2), true, seconds),
             _ => return Err(FORMS.to_owned()),
         };
@@ -92,7 +96,8 @@ impl FromStr for Latency {
 
 /// How much latencies differ, unless told otherwise.
 const SIGMA: f64 = 0.3;
-const FORMS: &str = "not constant:SECONDS, lognormal:SECONDS[:SIGMA] or mm1:SECONDS";
+const FORMS: &str =
+    "not constant:SECONDS, lognormal:SECONDS[:SIGMA], exponential:SECONDS or mm1:SECONDS";
 
 fn number(text: &str, range: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number| range.contains(number));
@@ -105,6 +110,7 @@ impl fmt::Display for Latency {
         match (self.crowded, self.spread) {
             (true, _) => write!(f, "mm1:{base}"),
             (false, Spread::LogNormal(sigma)) => write!(f, "lognormal:{base}:{sigma}"),
+            (false, Spread::Exponential) => write!(f, "exponential:{base}"),
             (false, _) => write!(f, "constant:{base}"),
         }
     }
@@ -140,6 +146,14 @@ mod tests {
     fn the_median_is_the_base() {
         let median = drawn("lognormal:0.2:0.3", 0.9)[500].as_secs_f64();
         assert!((0.19..0.21).contains(&median), "{median}");
+    }
+
+    #[test]
+    fn some_37_per_cent_are_longer_than_the_mean_if_it_is_exponential() {
+        let drawn = drawn("exponential:0.2", 0.9);
+        let mean = Duration::from_millis(200);
+        let longer = drawn.iter().filter(|&&latency| latency > mean).count();
+        assert!((340..400).contains(&longer), "{longer}");
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Congestion<E = Gradient> {
     latest: Option<Instant>,
     last_cause: Option<Cause>,
     news: News,
+    /// To which a ceiling has brought the limit.
+    lowest_ceiling: f64,
 }
 
 /// A ceiling that leaves such a part of the limit doesn't make it another limit.
@@ -82,6 +84,7 @@ impl<E: Estimator> Congestion<E> {
             latest: None,
             last_cause: None,
             news: News::default(),
+            lowest_ceiling: f64::INFINITY,
         }
     }
 
@@ -165,13 +168,16 @@ impl<E: Estimator> Congestion<E> {
     /// it; 0 counts as 1, since somebody has to ask whether it still holds.
     ///
     /// It hides the limit and doesn't replace it: with a higher one, the limit is what it was before,
-    /// unless it has been lowered for another reason meanwhile. If it takes more than a tenth of the limit, a
-    /// probe that is under way is over, and what becomes of the calls in flight says nothing about the new limit.
+    /// unless it has been lowered for another reason meanwhile. If the limit is lower by more than a tenth than
+    /// any ceiling has made it before, a probe that is under way is over, and what becomes of the calls in flight
+    /// says nothing about the new limit.
     pub fn set_ceiling(&mut self, ceiling: Option<u32>) {
         let before = self.limit.exact();
         self.change(Cause::Declared, |it| it.set_ceiling(ceiling));
-        // A server that wavers by a little wouldn't let anything be learnt otherwise.
-        if self.limit.exact() < before * WAVERING {
+        // A server that wavers by a little, or between two ceilings, wouldn't let anything be learnt otherwise.
+        let now = self.limit.exact();
+        if now < WAVERING * before.min(self.lowest_ceiling) {
+            self.lowest_ceiling = now;
             self.restart();
         }
     }

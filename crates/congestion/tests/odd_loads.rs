@@ -154,6 +154,47 @@ async fn a_server_that_becomes_faster_is_not_left() {
     assert!(lowest >= 20, "fell from 60 to {lowest}");
 }
 
+/// A hundred times slower: no call was over within a probe, whose length followed the latency of before, so nothing
+/// was learnt, and the limit stayed at 1.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_becomes_far_slower_is_used_again() {
+    for (before, after) in [(ms(1), ms(100)), (ms(100), secs(5)), (secs(1), secs(10))] {
+        let limit = SharedCongestion::with(Gradient::new()).seed(1);
+        work(&limit, 20, before, secs(200)).await;
+        work(&limit, 20, after, after * 240 + secs(300)).await;
+
+        let done = work(&limit, 20, after, after * 200).await;
+        assert!(done > 20 * 180, "{done} of 4000, {after:?}");
+    }
+}
+
+/// Bursts, with nothing in between: the first answer closed a window that had been open all the time, and what had
+/// been in flight before it was taken for all that was used.
+#[tokio::test(start_paused = true)]
+async fn bursts_after_a_pause_are_no_misuse() {
+    for latency in [ms(100), secs(1)] {
+        let limit = SharedCongestion::with(Gradient::new()).start(100).seed(1);
+        let unit = units(1);
+        for _ in 0..100 {
+            let unit = unit.clone();
+            let latency = move |_| (latency.mul_f64(0.7 + 0.6 * unit()), Outcome::Succeeded);
+            let mut calls = JoinSet::new();
+            for _ in 0..100 {
+                let (limit, latency) = (limit.clone(), latency.clone());
+                calls.spawn(async move {
+                    let call = limit.acquire().await.unwrap().spend();
+                    let (latency, outcome) = latency(());
+                    time::sleep(latency).await;
+                    call.complete(outcome);
+                });
+            }
+            calls.join_all().await;
+            time::sleep(secs(10)).await;
+        }
+        assert!(limit.limit() >= 60, "{} after bursts of 100", limit.limit());
+    }
+}
+
 /// Between 0 and 1, other numbers for each seed.
 fn units(seed: u64) -> impl Fn() -> f64 + Clone {
     let draws = Arc::new(AtomicU64::new(seed));

@@ -92,10 +92,11 @@ impl<E: Estimator> Limiter for Congestion<E> {
         self.limit.round();
     }
 
-    /// When a call ends, nobody knows; when a probe does, is known.
+    /// When a call ends, nobody knows; when a probe goes on, is known.
     fn predict(&self, _ahead: (), _cost: &(), now: Instant) -> Wait {
         let probe = self.estimator.probe();
-        match probe.map(|probe| self.check_probe(&probe, now)) {
+        let resumes = probe.map(|probe| probe.resume_at.min(probe.ends_at));
+        match resumes.map(|at| Wait::until(at, now)) {
             Some(Wait::Until(at)) => Wait::Until(at),
             _ => Wait::Changed,
         }

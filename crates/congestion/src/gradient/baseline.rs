@@ -5,10 +5,10 @@ use super::Nepers;
 const NEWS: Nepers = 0.2;
 const NEWS_OF_ONE: Nepers = 0.6;
 
-/// That it is a slower one must be told by so many calls of a probe that all clients made; or else by two
-/// readings, higher by so much at least: the load of others could make them twice as high.
-const SOLID: f64 = 3.0;
+/// That it is a server so much slower, or more, must be told by two readings, or by so many calls of a probe that
+/// all clients made. If not all did, their load could make it seem twice as slow, and less is no news.
 const HIGHER: Nepers = 0.7;
+const SOLID: f64 = 3.0;
 
 /// A window of very many calls under load that is lower by so much shows that the baseline is wrong; one of `n`
 /// calls must be lower by [`CHANCE`]` / √n` more: latencies may vary as much as those of a line.
@@ -16,18 +16,18 @@ const SURELY_LOWER: Nepers = 0.2;
 const CHANCE: Nepers = 1.5;
 
 /// As many calls as the past counts for at most; and before all made a probe.
-const MEMORY: f64 = 16.0;
+const MEMORY: f64 = 24.0;
 const EARLY: f64 = 8.0;
 
 /// The least weight of a reading that is lower. One that is too high does more harm: of many clients, the one that
 /// believes the server to be the slowest takes most of it.
 const SINKS: f64 = 0.4;
 
-/// For the same reason, a call that was slower counts as less than a call.
-const RISES: f64 = 0.5;
+/// For the same reason, `n` calls that were slower count as `n² / (n + RISES)`.
+const RISES: f64 = 1.5;
 
 /// For the same reason, the mean of `n` calls counts as `DOUBT / n` less.
-const DOUBT: Nepers = 0.5;
+const DOUBT: Nepers = 0.4;
 
 /// So many times longer than the latency suggests is a first probe, since nobody knows how slow it can be.
 const CARE: f64 = 2.0;
@@ -144,7 +144,7 @@ impl Baseline {
         } else if latency <= known + much {
             let odd = (latency - known).abs() / much;
             self.mix(&reading, odd, patience);
-        } else if trust == Trust::Full && calls >= SOLID {
+        } else if trust == Trust::Full && (calls >= SOLID || latency < known + HIGHER) {
             self.set(latency, calls);
         } else if latency >= known + HIGHER {
             return self.suspect(latency, calls, suspect);
@@ -184,7 +184,7 @@ impl Baseline {
             0.0
         };
         let counted = if latency > known {
-            RISES * calls
+            calls * calls / (calls + RISES)
         } else {
             calls
         };

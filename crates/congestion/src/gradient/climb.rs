@@ -1,18 +1,23 @@
 use super::Nepers;
 
 /// How much longer than with little to do the server may take, as a part.
-const EXTRA: f64 = 0.63;
+const EXTRA: f64 = 0.6;
 
 /// How far a limit `l` rises in the time of a latency where there is room `e`: `RISE · e · l^POWER`, and
 /// `l / MANY` times as far if that is more. By time, since those with small limits have fewer windows; the less, the
 /// larger they are, so that they come nearer to each other while all climb. But who has many calls in flight
 /// sees sooner what it does, and may climb faster.
-const RISE: f64 = 1.0;
-const POWER: f64 = -0.3;
+const RISE: f64 = 1.1;
+const POWER: f64 = -0.35;
 const MANY: f64 = 4.0;
 
 /// More room than this makes it no faster: else those with a higher baseline would get ahead.
 const MOST_ROOM: Nepers = 0.25;
+
+/// Who fell because the baseline was that of another server climbs so many times as fast, up to such a part of the
+/// limit of before.
+const QUICK: f64 = 2.0;
+const LOST: f64 = 0.8;
 
 /// The climb ends when so little room is left.
 const NEAR: Nepers = 0.1;
@@ -38,8 +43,12 @@ pub(super) struct Climb {
     room: Nepers,
     /// The highest limit since all probed.
     highest: f64,
+    /// That of the time before.
+    before: f64,
     /// It doesn't climb above that.
     most: f64,
+    /// Up to there it climbs faster, as it fell for no reason.
+    lost: f64,
 }
 
 impl Climb {
@@ -48,13 +57,16 @@ impl Climb {
             climbing: true,
             room: MOST_ROOM,
             highest: 0.0,
+            before: 0.0,
             most: f64::INFINITY,
+            lost: 0.0,
         }
     }
 
-    /// Until all have probed, no limit is higher than it was since they did.
+    /// The server is slower than it seemed. Until all have probed, no limit is higher than it was lately.
     pub(super) fn bind(&mut self) {
-        self.most = self.highest;
+        self.most = self.highest.max(self.before);
+        self.lost = self.most * LOST;
     }
 
     /// The highest limit since all probed.
@@ -64,6 +76,7 @@ impl Climb {
 
     /// All have probed.
     pub(super) fn unbind(&mut self) {
+        self.before = self.highest;
         (self.highest, self.most) = (0.0, f64::INFINITY);
     }
 
@@ -86,12 +99,19 @@ impl Climb {
     pub(super) fn again(&mut self, limit: f64) -> Option<f64> {
         let was_found = !self.climbing;
         self.begin();
-        was_found.then(|| limit.powf(EVENING).max(limit * LEAST_REST))
+        if !was_found {
+            return None;
+        }
+        self.lost = 0.0;
+        Some(limit.powf(EVENING).max(limit * LEAST_REST))
     }
 
     /// The limit after a window of `span` latencies in which there was so much `room`, or too little.
     pub(super) fn step(&mut self, limit: f64, room: Nepers, span: f64) -> f64 {
         self.highest = self.highest.max(limit);
+        if limit >= self.lost {
+            self.lost = 0.0;
+        }
         if room < -BAND {
             self.climbing = false;
             return limit * (FALL * (room + BAND / 2.0)).exp().max(0.5);
@@ -111,7 +131,8 @@ impl Climb {
 
     fn rise(&self, limit: f64, room: Nepers, span: f64) -> f64 {
         let room = room.clamp(0.0, MOST_ROOM);
-        let speed = RISE * limit.powf(POWER) * (limit / MANY).max(1.0);
+        let quick = if limit < self.lost { QUICK } else { 1.0 };
+        let speed = quick * RISE * limit.powf(POWER) * (limit / MANY).max(1.0);
         let next = limit + (speed * room * span).min(limit / 2.0);
         next.min(self.most.max(limit))
     }

@@ -37,12 +37,18 @@ impl Estimator for Gradient {
         let Some(trial) = self.trial.take() else {
             return;
         };
+        let mut silent = 0;
         if trial.reading().is_none() {
             self.baseline.miss();
+            silent = self.probed.as_ref().map_or(1, |last| last.silent + 1);
         }
         let before = self.baseline.clone();
         self.read(trial.reading());
-        self.probed = Some(Probed { trial, before });
+        self.probed = Some(Probed {
+            trial,
+            before,
+            silent,
+        });
         self.window = Window::after(now, &self.usual);
     }
 

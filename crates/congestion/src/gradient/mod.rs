@@ -53,13 +53,14 @@ use crate::{Cause, Change, dice::Dice};
 ///   for one stray error among many calls.
 /// * **Climb.** While the server is faster than it may be, the limit rises: the more slowly the nearer it
 ///   is, and by less than in proportion, so that clients which climb together come nearer to each other.
-///   Who has come to believe that the server is slower climbs no higher than before, until all have probed.
+///   Who has come to believe that the server is slower climbs faster, but no higher than before, until all have
+///   probed.
 /// * **Hold.** Then the limit stays as long as the latency does, within a quarter. It falls if the server
 ///   slows down, and climbs again if it becomes faster. *Why not an equilibrium?* Clients whose baselines
 ///   differ by a few per cent would drive each other apart: those with the lower one always giving way
 ///   (Arun et al., *Starvation in end-to-end congestion control*, 2022).
 /// * **Unused.** The limit doesn't rise unless four fifths of it are used, and is at most 5 times what was in
-///   flight at once.
+///   flight at once, as far as the calls of two windows tell.
 /// * **Baseline.** It is found by probes, and only they raise it. So it can't drift with the load, as a
 ///   long-term average does. A window that is much faster calls for another probe. What few calls have told
 ///   counts as less than their mean, and slow ones count as less than fast ones: of many clients, the one that believes the server to be the slowest takes
@@ -79,7 +80,8 @@ use crate::{Cause, Change, dice::Dice};
 ///   the fast ones would.
 /// * **Another server.** If the server stays far too slow although the limit falls, it may have become slower
 ///   for good. Whoever sees that probes at the next multiple of 5 s, or of less on a server that answers within
-///   50 ms, and once more: two readings that are twice the baseline make another baseline. All clients see it,
+///   50 ms, and once more: two readings that are twice the baseline make another baseline.
+///   If no call is over in time, those that are later count. All clients see it,
 ///   so they probe together.
 ///
 /// # Clients of one server
@@ -103,6 +105,10 @@ pub struct Gradient {
     baseline: Baseline,
     usual: Usual,
     window: Window,
+    /// The most in flight in the last window, and in the last two: the first calls of a burst that are answered don't
+    /// tell how many there are.
+    last_peak: u32,
+    peak: u32,
     climb: Climb,
     trial: Option<Trial>,
     probed: Option<Probed>,
@@ -121,7 +127,7 @@ const SURE: Nepers = 0.2;
 /// Who has less than such a part of the limit in flight leaves the server as it is with little to do.
 const LITTLE: f64 = 3.0;
 
-/// How many probes are made soon after the first call, and after another server was found.
+/// How many probes are made soon after the first call.
 const FIRST: u32 = 2;
 
 /// A third of what is in flight may be much for a server of which nothing is known: of so many at most.
@@ -138,6 +144,8 @@ impl Gradient {
             baseline: Baseline::default(),
             usual: Usual::default(),
             window: Window::default(),
+            last_peak: 0,
+            peak: 0,
             climb: Climb::new(),
             trial: None,
             probed: None,
@@ -198,6 +206,8 @@ impl Gradient {
     fn close(&mut self, limit: f64, now: Instant) -> Change {
         let next = Window::after(now, &self.usual);
         let window = std::mem::replace(&mut self.window, next);
+        self.peak = window.peak().max(self.last_peak);
+        self.last_peak = window.peak();
         let mut change = window.latency().map_or_else(
             || Change::new(limit, Cause::Room),
             |latency| self.follow(latency, limit, &window, now),
@@ -206,7 +216,7 @@ impl Gradient {
         if dropped < limit && window.drop_share() > 0.0 {
             change = Change::new(dropped, window.drop_cause());
         }
-        let used = UNUSED * f64::from(window.peak());
+        let used = UNUSED * f64::from(self.peak);
         if change.limit > used {
             change = Change::new(used, Cause::Unused);
         }
@@ -231,7 +241,7 @@ impl Gradient {
         if self.usual.is_odd(room, limit) {
             self.calendar.doubt();
         }
-        let is_used = f64::from(window.peak()) >= USED * limit.floor();
+        let is_used = f64::from(self.peak) >= USED * limit.floor();
         let latencies = window.length(now) / latency.exp();
         let span = if is_used && !self.baseline.is_guess() {
             latencies

@@ -7,12 +7,17 @@ use super::{
 };
 use crate::Sample;
 
+/// After so many probes in a row that were over before any of their calls was, the server isn't what it was.
+const SILENT: u32 = 2;
+
 /// The last probe.
 #[derive(Debug, Clone)]
 pub(super) struct Probed {
     pub(super) trial: Trial,
     /// As it was before.
     pub(super) before: Baseline,
+    /// How many in a row were over before any of their calls was.
+    pub(super) silent: u32,
 }
 
 impl Gradient {
@@ -35,16 +40,16 @@ impl Gradient {
     }
 
     /// Reads a probe once more, with a call that it didn't wait for. If latencies vary, those that are answered
-    /// in time are the fast ones; if they don't, what it tells of is the load after the probe.
+    /// in time are the fast ones; and if none was, the server has become much slower. Else, what such a call tells
+    /// of is the load after the probe.
     #[cold]
     pub(super) fn learn_late(&mut self, sample: &Sample) {
-        if !self.usual.varies() {
-            return;
-        }
-        let Some(Probed { trial, before }) = &mut self.probed else {
+        let varies = self.usual.varies();
+        let Some(probed) = &mut self.probed else {
             return;
         };
-        if trial.learn_late(sample) {
+        let Probed { trial, before, .. } = probed;
+        if (varies || probed.silent >= SILENT) && trial.learn_late(sample) {
             self.baseline.clone_from(before);
             let reading = trial.reading();
             self.read(reading);

@@ -55,13 +55,17 @@ impl Window {
 
     /// Adds a call. False if it was sent before the limit was changed.
     pub(super) fn add(&mut self, sample: &Sample) -> bool {
+        self.peak = self.peak.max(sample.in_flight);
         if self.after.is_some_and(|after| sample.started <= after) {
             return false;
         }
-        if self.opened.is_none() {
+        if self.is_untouched()
+            && self
+                .earliest
+                .is_none_or(|earliest| sample.started > earliest)
+        {
             self.open(sample.started);
         }
-        self.peak = self.peak.max(sample.in_flight);
         if sample.outcome == Outcome::Succeeded {
             self.answered = self.answered.saturating_add(1);
             let latency = nanos(sample.latency());
@@ -74,6 +78,12 @@ impl Window {
         true
     }
 
+    /// Whether it has no call yet.
+    fn is_untouched(&self) -> bool {
+        self.calls() == 0
+    }
+
+    /// There was a pause.
     #[cold]
     fn open(&mut self, at: Instant) {
         self.opened = Some(at);
@@ -132,7 +142,7 @@ impl Window {
         self.answered.saturating_add(self.dropped)
     }
 
-    /// The most in flight at once.
+    /// The most in flight at once, as far as calls tell that were answered meanwhile.
     pub(super) fn peak(&self) -> u32 {
         self.peak
     }

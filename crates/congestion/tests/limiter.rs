@@ -327,6 +327,22 @@ fn a_declared_concurrency_is_a_ceiling() {
     assert_eq!(limiter.limit(), 50);
 }
 
+/// Each time that the lower one came, what was in flight counted no more: 429s to everything, and a limit of 20.
+#[test]
+fn ceilings_that_alternate_do_not_stop_the_learning() {
+    let mut now = Instant::now();
+    let mut limiter = Congestion::new();
+    for _ in 0..120 {
+        let permits = fill(&mut limiter, now);
+        now += ms(1000);
+        for (permit, ceiling) in permits.into_iter().zip([40, 10].into_iter().cycle()) {
+            limiter.set_ceiling(Some(ceiling));
+            limiter.complete(permit, Some(Outcome::Throttled), now);
+        }
+    }
+    assert_eq!(limiter.limit(), 1);
+}
+
 #[test]
 fn a_declared_concurrency_of_zero_lets_one_through_to_ask() {
     let mut limiter = Congestion::new();

@@ -33,7 +33,7 @@ const FALL: f64 = 0.3;
 
 /// What is left of a limit `l` when all begin anew: `l^EVENING`, but at least such a part.
 const EVENING: f64 = 0.6;
-const LEAST_REST: f64 = 0.6;
+const LEAST_REST: f64 = 0.58;
 
 /// Finding the limit from below, and staying there.
 #[derive(Debug, Clone)]

@@ -40,7 +40,10 @@ impl Estimator for Gradient {
         let mut silent = 0;
         if trial.reading().is_none() {
             self.baseline.miss();
-            silent = self.probed.as_ref().map_or(1, |last| last.silent + 1);
+            silent = self
+                .probed
+                .as_ref()
+                .map_or(1, |last| last.silent.saturating_add(1));
         }
         let before = self.baseline.clone();
         self.read(trial.reading());

@@ -63,8 +63,8 @@ use crate::{Cause, Change, dice::Dice};
 ///   flight at once, as far as the calls of two windows tell.
 /// * **Baseline.** It is found by probes, and only they raise it. So it can't drift with the load, as a
 ///   long-term average does. A window that is much faster calls for another probe. What few calls have told
-///   counts as less than their mean, and slow ones count as less than fast ones: of many clients, the one that believes the server to be the slowest takes
-///   most of it.
+///   counts as less than their mean, and slow ones count as less than fast ones: of many clients, the one that
+///   believes the server to be the slowest takes most of it.
 /// * **Probes.** Only a third of what is in flight else is sent; what is sent first, until what was in flight is
 ///   over, for 1.2 times the latency, tells nothing, but what is sent in the next two latencies does. Twelve calls
 ///   are enough. That is done each 80 s, and twice at first, within a minute.

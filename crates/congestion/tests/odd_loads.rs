@@ -168,6 +168,51 @@ async fn a_server_that_becomes_far_slower_is_used_again() {
     }
 }
 
+/// Ten in flight of the twenty that may be: a probe sent nine of them, as a part of the limit, which was hardly less.
+/// So it took the latency under load for the latency with little to do.
+#[tokio::test(start_paused = true)]
+async fn a_probe_sends_a_part_of_what_is_in_flight() {
+    let limit = SharedCongestion::with(Gradient::new()).seed(1);
+    let start = time::Instant::now();
+    let most = Arc::new(AtomicU32::new(0));
+    let seen = Arc::clone(&most);
+    work_with(&limit, 10, secs(170), move |in_flight| {
+        // A probe of all begins after 160 s; what was in flight is over after 1.2 latencies.
+        if (160_150..160_250).contains(&start.elapsed().as_millis()) {
+            seen.fetch_max(in_flight, Ordering::Relaxed);
+        }
+        (ms(100), Outcome::Succeeded)
+    })
+    .await;
+
+    assert_eq!(limit.limit(), 20);
+    let most = most.load(Ordering::Relaxed);
+    assert!((1..=5).contains(&most), "{most} in flight");
+}
+
+/// Others overload the server between two probes of all: it was taken for one that is eight times slower, and the
+/// limit was too high when they were gone.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_is_not_a_slower_one() {
+    let limit = SharedCongestion::with(Gradient::new()).seed(1);
+    work(&limit, 20, ms(100), secs(325)).await;
+
+    let calls = Arc::new(AtomicU32::new(0));
+    work_with(&limit, 20, secs(70), move |_| {
+        let refused = calls.fetch_add(1, Ordering::Relaxed) % 4 == 0;
+        let outcome = if refused {
+            Outcome::Throttled
+        } else {
+            Outcome::Succeeded
+        };
+        (ms(800), outcome)
+    })
+    .await;
+
+    let baseline = limit.baseline().unwrap();
+    assert!(baseline < ms(150), "{baseline:?} with little to do");
+}
+
 /// Bursts, with nothing in between: the first answer closed a window that had been open all the time, and what had
 /// been in flight before it was taken for all that was used.
 #[tokio::test(start_paused = true)]

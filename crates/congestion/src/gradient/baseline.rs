@@ -24,7 +24,7 @@ const EARLY: f64 = 8.0;
 const SINKS: f64 = 0.4;
 
 /// For the same reason, `n` calls that were slower count as `n² / (n + RISES)`.
-const RISES: f64 = 1.5;
+const RISES: f64 = 1.0;
 
 /// For the same reason, the mean of `n` calls counts as `DOUBT / n` less.
 const DOUBT: Nepers = 0.4;
@@ -51,6 +51,15 @@ pub(super) struct Reading {
     /// Of so many calls.
     pub(super) calls: f64,
     pub(super) trust: Trust,
+}
+
+/// What is known besides a reading.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Prior {
+    /// It takes so many times as many calls as usual to be sure.
+    pub(super) patience: f64,
+    /// A reading that is higher must differ by such a part only.
+    pub(super) slower: f64,
 }
 
 /// How far a reading can be trusted.
@@ -123,8 +132,8 @@ impl Baseline {
         News::None
     }
 
-    /// With little to do for the server. It takes `patience` times as many calls as usual to be sure.
-    pub(super) fn read(&mut self, reading: Reading, patience: f64) -> News {
+    /// With little to do for the server.
+    pub(super) fn read(&mut self, reading: Reading, prior: Prior) -> News {
         let Reading {
             latency,
             calls,
@@ -138,12 +147,14 @@ impl Baseline {
             }
         };
         let suspect = self.suspect.take();
-        let much = NEWS + NEWS_OF_ONE * patience / calls.sqrt();
-        if latency < known - much {
+        let lower = NEWS + NEWS_OF_ONE * prior.patience / calls.sqrt();
+        let higher = lower * prior.slower;
+        if latency < known - lower {
             self.set(latency, calls);
-        } else if latency <= known + much {
+        } else if latency <= known + higher {
+            let much = if latency < known { lower } else { higher };
             let odd = (latency - known).abs() / much;
-            self.mix(&reading, odd, patience);
+            self.mix(&reading, odd, prior.patience);
         } else if trust == Trust::Full && (calls >= SOLID || latency < known + HIGHER) {
             self.set(latency, calls);
         } else if latency >= known + HIGHER {
@@ -215,10 +226,15 @@ impl Default for Baseline {
 mod tests {
     use super::*;
 
+    const SURE: Prior = Prior {
+        patience: 1.0,
+        slower: 1.0,
+    };
+
     fn read(readings: &[(f64, f64)]) -> Baseline {
         let mut baseline = Baseline::default();
         for &(latency, calls) in readings {
-            baseline.read(full(latency, calls), 1.0);
+            baseline.read(full(latency, calls), SURE);
         }
         baseline
     }
@@ -259,11 +275,24 @@ mod tests {
         assert!(secs(&three) > 1.5, "{three:?}");
     }
 
+    /// Of ten clients at a server that had become three times slower, those with one call in the probe of all found a
+    /// little of that, and had nearly nothing until the next.
+    #[test]
+    fn one_slow_call_is_news_if_it_was_expected() {
+        let [surprise, expected] = [1.0, 0.7].map(|slower| {
+            let mut baseline = read(&[(0.2, 24.0)]);
+            baseline.read(full(0.37, 1.0), Prior { slower, ..SURE });
+            secs(&baseline)
+        });
+        assert!(surprise < 0.22, "{surprise}");
+        assert!(expected > 0.36, "{expected}");
+    }
+
     #[test]
     fn few_calls_are_no_news_if_latencies_vary() {
         let [sure, patient] = [1.0, 4.0].map(|patience| {
             let mut baseline = read(&[(0.2, 16.0)]);
-            baseline.read(full(0.1, 8.0), patience);
+            baseline.read(full(0.1, 8.0), Prior { patience, ..SURE });
             secs(&baseline)
         });
         assert!(sure < 0.101, "{sure}");

@@ -1,7 +1,7 @@
 use super::Nepers;
 
 /// How much longer than with little to do the server may take, as a part.
-const EXTRA: f64 = 0.6;
+const EXTRA: f64 = 0.55;
 
 /// How far a limit `l` rises in the time of a latency where there is room `e`: `RISE · e · l^POWER`, and
 /// `l / MANY` times as far if that is more. By time, since those with small limits have fewer windows; the less, the
@@ -11,13 +11,19 @@ const RISE: f64 = 1.1;
 const POWER: f64 = -0.35;
 const MANY: f64 = 4.0;
 
+/// In a window, it rises by such a part at most.
+const LEAP: f64 = 0.7;
+
 /// More room than this makes it no faster: else those with a higher baseline would get ahead.
-const MOST_ROOM: Nepers = 0.25;
+const MOST_ROOM: Nepers = 0.22;
 
 /// Who fell because the baseline was that of another server climbs so many times as fast, up to such a part of the
 /// limit of before.
-const QUICK: f64 = 2.0;
+const QUICK: f64 = 2.5;
 const LOST: f64 = 0.8;
+
+/// For so many probes of all, its limit is no higher than it was: at the first, some may not know yet.
+const BOUND: u32 = 2;
 
 /// The climb ends when so little room is left.
 const NEAR: Nepers = 0.1;
@@ -41,12 +47,14 @@ pub(super) struct Climb {
     climbing: bool,
     /// Smoothed over the windows of a climb.
     room: Nepers,
-    /// The highest limit since all probed.
+    /// The most of it that was used since all probed.
     highest: f64,
     /// That of the time before.
     before: f64,
-    /// It doesn't climb above that.
+    /// It doesn't climb above that,
     most: f64,
+    /// until all have probed so many times.
+    bound: u32,
     /// Up to there it climbs faster, as it fell for no reason.
     lost: f64,
 }
@@ -59,17 +67,19 @@ impl Climb {
             highest: 0.0,
             before: 0.0,
             most: f64::INFINITY,
+            bound: 0,
             lost: 0.0,
         }
     }
 
-    /// The server is slower than it seemed. Until all have probed, no limit is higher than it was lately.
+    /// The server is slower than it seemed. Until all have probed twice, no limit is higher than it was lately.
     pub(super) fn bind(&mut self) {
         self.most = self.highest.max(self.before);
+        self.bound = BOUND;
         self.lost = self.most * LOST;
     }
 
-    /// The highest limit since all probed.
+    /// The most that was used since all probed.
     pub(super) fn highest(&self) -> f64 {
         self.highest
     }
@@ -77,7 +87,11 @@ impl Climb {
     /// All have probed.
     pub(super) fn unbind(&mut self) {
         self.before = self.highest;
-        (self.highest, self.most) = (0.0, f64::INFINITY);
+        self.highest = 0.0;
+        self.bound = self.bound.saturating_sub(1);
+        if self.bound == 0 {
+            self.most = f64::INFINITY;
+        }
     }
 
     fn begin(&mut self) {
@@ -106,9 +120,13 @@ impl Climb {
         Some(limit.powf(EVENING).max(limit * LEAST_REST))
     }
 
+    /// That so much of the limit is used.
+    pub(super) fn note(&mut self, used: f64) {
+        self.highest = self.highest.max(used);
+    }
+
     /// The limit after a window of `span` latencies in which there was so much `room`, or too little.
     pub(super) fn step(&mut self, limit: f64, room: Nepers, span: f64) -> f64 {
-        self.highest = self.highest.max(limit);
         if limit >= self.lost {
             self.lost = 0.0;
         }
@@ -133,7 +151,7 @@ impl Climb {
         let room = room.clamp(0.0, MOST_ROOM);
         let quick = if limit < self.lost { QUICK } else { 1.0 };
         let speed = quick * RISE * limit.powf(POWER) * (limit / MANY).max(1.0);
-        let next = limit + (speed * room * span).min(limit / 2.0);
+        let next = limit + (speed * room * span).min(limit * LEAP);
         next.min(self.most.max(limit))
     }
 }
@@ -145,6 +163,7 @@ mod tests {
     /// The limit after so many windows of a latency each, with room to spare.
     fn rise(climb: &mut Climb, mut limit: f64, windows: u32) -> f64 {
         for _ in 0..windows {
+            climb.note(limit);
             limit = climb.step(limit, 1.0, 1.0);
         }
         limit
@@ -164,10 +183,12 @@ mod tests {
 
     /// One client of many that took their load for the server's own slowness took the server from them.
     #[test]
-    fn a_bound_limit_is_no_higher_than_it_was_until_all_have_probed() {
+    fn a_bound_limit_is_no_higher_than_it_was_until_all_have_probed_twice() {
         let mut climb = Climb::new();
         let highest = rise(&mut climb, 1.0, 10);
         climb.bind();
+        assert!(rise(&mut climb, 1.0, 100) <= highest);
+        climb.unbind();
         assert!(rise(&mut climb, 1.0, 100) <= highest);
 
         climb.unbind();

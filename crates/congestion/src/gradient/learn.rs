@@ -34,9 +34,10 @@ impl Estimator for Gradient {
     }
 
     fn end_probe(&mut self, now: Instant) {
-        let Some(trial) = self.trial.take() else {
+        let Some(mut trial) = self.trial.take() else {
             return;
         };
+        trial.end(now);
         let mut silent = 0;
         if trial.reading().is_none() {
             self.baseline.miss();

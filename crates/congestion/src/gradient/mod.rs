@@ -54,7 +54,7 @@ use crate::{Cause, Change, dice::Dice};
 /// * **Climb.** While the server is faster than it may be, the limit rises: the more slowly the nearer it
 ///   is, and by less than in proportion, so that clients which climb together come nearer to each other.
 ///   Who has come to believe that the server is slower climbs faster, but no higher than before, until all have
-///   probed.
+///   probed twice.
 /// * **Hold.** Then the limit stays as long as the latency does, within a quarter. It falls if the server
 ///   slows down, and climbs again if it becomes faster. *Why not an equilibrium?* Clients whose baselines
 ///   differ by a few per cent would drive each other apart: those with the lower one always giving way
@@ -65,7 +65,7 @@ use crate::{Cause, Change, dice::Dice};
 ///   long-term average does. A window that is much faster calls for another probe. What few calls have told
 ///   counts as less than their mean, and slow ones count as less than fast ones: of many clients, the one that
 ///   believes the server to be the slowest takes most of it.
-/// * **Probes.** Only a third of what is in flight else is sent; what is sent first, until what was in flight is
+/// * **Probes.** Less than half of what is in flight else is sent; what is sent first, until what was in flight is
 ///   over, for 1.2 times the latency, tells nothing, but what is sent in the next two latencies does. Twelve calls
 ///   are enough. That is done each 80 s, and twice at first, within a minute.
 ///   (BBR does it each 10 s with four packets in flight, and each 5 s with half of what fits in its second
@@ -78,8 +78,8 @@ use crate::{Cause, Change, dice::Dice};
 ///   logarithms is more than a half (that of an exponential distribution is 1.3), windows take more calls, the
 ///   baseline is the mean of more, and calls that a probe didn't wait for count as soon as they are over: else only
 ///   the fast ones would.
-/// * **Another server.** If the server stays far too slow although the limit falls, it may have become slower
-///   for good. Whoever sees that probes at the next multiple of 5 s, or of less on a server that answers within
+/// * **Another server.** If the server stays far too slow although the limit falls, and refuses hardly anything, it
+///   may have become slower for good. Whoever sees that probes at the next multiple of 5 s, or of less on a server that answers within
 ///   50 ms, and once more: two readings that are twice the baseline make another baseline.
 ///   If no call is over in time, those that are later count. All clients see it,
 ///   so they probe together.
@@ -127,11 +127,14 @@ const SURE: Nepers = 0.2;
 /// Who has less than such a part of the limit in flight leaves the server as it is with little to do.
 const LITTLE: f64 = 3.0;
 
+/// Who is refused more than such a part of the calls knows why the server is slow: it has too much to do.
+const REFUSED: f64 = 0.1;
+
 /// How many probes are made soon after the first call.
 const FIRST: u32 = 2;
 
-/// A third of what is in flight may be much for a server of which nothing is known: of so many at most.
-const FEW: f64 = 9.0;
+/// A part of what is in flight may be much for a server of which nothing is known: it is one of so many at most.
+const FEW: f64 = 7.0;
 
 impl Gradient {
     /// Starts with nothing known.
@@ -184,12 +187,13 @@ impl Gradient {
         }
         let is_first = self.baseline.is_guess();
         let starts = date.made_by_all || is_first;
-        let usual_limit = match date.made_by_all {
-            _ if is_first => limit.min(FEW),
-            true => limit,
-            false => self.climb.highest().max(limit),
+        let used = self.used(limit);
+        let before = match date.made_by_all && !self.usual.seems_slower() {
+            _ if is_first => used.min(FEW),
+            true => used,
+            false => self.climb.highest().max(used),
         };
-        let limits = (limit, usual_limit);
+        let limits = (used, before);
         let latency = self.usual.mean()? + self.baseline.care();
         let trial = Trial::start(&date, now, latency, limits, &mut self.dice)?;
         self.trial = Some(trial);
@@ -200,6 +204,19 @@ impl Gradient {
         let anew = date.made_by_all || (date.is_wanted && !starts);
         let next = self.climb.again(limit).filter(|_| anew);
         next.map(|next| Change::new(next, Cause::Probe))
+    }
+
+    fn is_used(&self, limit: f64) -> bool {
+        f64::from(self.peak) >= USED * limit.floor()
+    }
+
+    /// The limit; or what was in flight, if that is much less.
+    fn used(&self, limit: f64) -> f64 {
+        if self.is_used(limit) {
+            limit
+        } else {
+            f64::from(self.peak.max(1))
+        }
     }
 
     #[cold]
@@ -238,16 +255,16 @@ impl Gradient {
         self.usual.learn(window);
         let doubt = self.doubt(calls);
         let room = Climb::room(baseline, latency, doubt);
-        if self.usual.is_odd(room, limit) {
+        if window.drop_share() <= REFUSED && self.usual.is_odd(room, limit) {
             self.calendar.doubt();
         }
-        let is_used = f64::from(self.peak) >= USED * limit.floor();
         let latencies = window.length(now) / latency.exp();
-        let span = if is_used && !self.baseline.is_guess() {
+        let span = if self.is_used(limit) && !self.baseline.is_guess() {
             latencies
         } else {
             0.0
         };
+        self.climb.note(self.used(limit));
         let next = self.climb.step(limit, room, span);
         let cause = if next < limit {
             Cause::Slow

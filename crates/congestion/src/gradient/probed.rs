@@ -34,7 +34,7 @@ impl Gradient {
 
     pub(super) fn read(&mut self, reading: Option<Reading>) {
         if let Some(reading) = reading {
-            let news = self.baseline.read(reading, self.usual.patience());
+            let news = self.baseline.read(reading, self.usual.prior());
             self.heed(news);
         }
     }

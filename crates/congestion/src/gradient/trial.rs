@@ -27,9 +27,12 @@ const ENOUGH: f64 = 12.0;
 /// All that takes so many times the time between two dates at most.
 const LONGEST: f64 = 1.5;
 
-/// Such a part of what is else in flight is meanwhile; who has less than this many pauses between the calls. One
-/// call after another would tell no more about the server, and take longer to tell it.
-const PART: f64 = 3.0;
+/// Of what is else in flight, such a part is sent at a time: one call after another would tell no more about the
+/// server, and take longer to tell it.
+const PART: f64 = 2.2;
+
+/// Who has less than this many in flight pauses between the calls: many clients with a call each are a load, too.
+const PAUSING: f64 = 3.7;
 
 /// Measures the latency with little to do.
 #[derive(Debug, Clone)]
@@ -56,14 +59,14 @@ impl Trial {
         date: &Date,
         now: Instant,
         latency: Nepers,
-        (limit, usual_limit): (f64, f64),
+        (used, before): (f64, f64),
         dice: &mut Dice,
     ) -> Option<Self> {
         let longest = date.step.as_secs_f64() * LONGEST / (DRAIN + SENDING + TAIL);
         let latency = latency.exp().min(longest);
         let drained_at = later(date.at, secs(latency * DRAIN));
         let closes_at = later(drained_at, secs(latency * SENDING));
-        let pause = (PART / limit - 1.0).max(0.0);
+        let pause = (PAUSING / used - 1.0).max(0.0);
         let resume_at = if pause > 0.0 {
             // The others begin at other times.
             let head_start = (latency * pause).min(latency * SENDING) * dice.unit();
@@ -78,7 +81,7 @@ impl Trial {
             closes_at,
             ends_at: later(closes_at, secs(latency * TAIL)),
             pause,
-            at_most: Bounds::whole((usual_limit / PART).round()).max(1),
+            at_most: Bounds::whole((before / PART).round()).max(1),
             slowest: (latency * EXTREME).ln(),
             answered: 0.0,
             sum: 0.0,
@@ -99,6 +102,11 @@ impl Trial {
         if self.answered >= ENOUGH {
             self.at_most = 0;
         }
+    }
+
+    /// What is sent from now on tells of the load after it.
+    pub(super) fn end(&mut self, now: Instant) {
+        self.ends_at = self.ends_at.min(now);
     }
 
     /// A call that the probe didn't wait for. Whether it was sent during the probe.
@@ -134,4 +142,37 @@ impl Trial {
 /// As long as can be represented, at most.
 fn secs(secs: f64) -> Duration {
     Duration::try_from_secs_f64(secs).unwrap_or(Duration::MAX)
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "time has to begin somewhere; nothing here waits for it"
+)]
+mod tests {
+    use super::*;
+
+    /// Calls that were sent between the early end of a probe and its planned one counted as its own, if latencies
+    /// varied.
+    #[test]
+    fn what_is_sent_after_an_early_end_tells_of_the_load_after_it() {
+        let at = Instant::now();
+        let date = Date {
+            at,
+            made_by_all: true,
+            is_wanted: false,
+            step: Duration::from_secs(5),
+        };
+        let limits = (20.0, 20.0);
+        let trial = Trial::start(&date, at, 0.0, limits, &mut Dice::default());
+        let mut trial = trial.expect("it is not too late");
+        let sent = |after| {
+            let started = at + secs(after);
+            Sample::new(started, started + secs(1.0), 5, Outcome::Succeeded)
+        };
+        trial.end(at + secs(2.0));
+
+        assert!(trial.learn_late(&sent(1.9)));
+        assert!(!trial.learn_late(&sent(2.1)));
+    }
 }

@@ -1,4 +1,4 @@
-use super::{Nepers, window::Window};
+use super::{Nepers, baseline::Prior, window::Window};
 
 /// The weight of the last window.
 const WEIGHT: f64 = 0.2;
@@ -9,6 +9,10 @@ const TOO_SLOW: Nepers = 0.3;
 /// So many in a row, although the limit falls meanwhile, show that something else is wrong; twice as many if
 /// that was looked at already.
 const SURE: u32 = 3;
+
+/// So many make it likely. Then it takes such a part of the difference to believe a probe that tells the same.
+const LIKELY: u32 = 2;
+const EASILY: f64 = 0.7;
 
 /// Those with a smaller limit have little to lose, and the load of the others is most of what they see.
 const MUCH: f64 = 1.5;
@@ -28,6 +32,8 @@ pub(super) struct Usual {
     variance: f64,
     /// How many windows in a row were suspicious.
     slow: u32,
+    /// Whether the limit was large enough when that began.
+    matters: bool,
     sure: u32,
 }
 
@@ -51,6 +57,19 @@ impl Usual {
         (self.variance() / LITTLE).clamp(1.0, MOST_PATIENCE)
     }
 
+    /// Whether the server seems to have become slower.
+    pub(super) fn seems_slower(&self) -> bool {
+        self.slow >= LIKELY
+    }
+
+    /// What is known besides a reading.
+    pub(super) fn prior(&self) -> Prior {
+        Prior {
+            patience: self.patience(),
+            slower: if self.seems_slower() { EASILY } else { 1.0 },
+        }
+    }
+
     /// Whether few calls tell little.
     pub(super) fn varies(&self) -> bool {
         self.variance() > LITTLE
@@ -70,10 +89,13 @@ impl Usual {
     pub(super) fn is_odd(&mut self, room: Nepers, limit: f64) -> bool {
         if room >= -TOO_SLOW {
             (self.slow, self.sure) = (0, SURE);
-        } else if self.slow > 0 || limit >= MUCH {
-            self.slow = self.slow.saturating_add(1);
+            return false;
         }
-        let is_odd = self.slow >= self.sure;
+        if self.slow == 0 {
+            self.matters = limit >= MUCH;
+        }
+        self.slow = self.slow.saturating_add(1);
+        let is_odd = self.matters && self.slow >= self.sure;
         if is_odd {
             self.sure = self.sure.saturating_mul(2);
         }
@@ -87,6 +109,7 @@ impl Default for Usual {
             latency: None,
             variance: 0.0,
             slow: 0,
+            matters: false,
             sure: SURE,
         }
     }

@@ -188,10 +188,13 @@ impl Gradient {
         let is_first = self.baseline.is_guess();
         let starts = date.made_by_all || is_first;
         let used = self.used(limit);
-        let before = match date.made_by_all && !self.usual.seems_slower() {
-            _ if is_first => used.min(FEW),
-            true => used,
-            false => self.climb.highest().max(used),
+        let fell_for_nothing = !date.made_by_all || self.usual.seems_slower();
+        let before = if is_first {
+            used.min(FEW)
+        } else if fell_for_nothing {
+            self.climb.highest().max(used)
+        } else {
+            used
         };
         let limits = (used, before);
         let latency = self.usual.mean()? + self.baseline.care();
@@ -206,6 +209,7 @@ impl Gradient {
         next.map(|next| Change::new(next, Cause::Probe))
     }
 
+    /// Whether hardly any of the limit is left over.
     fn is_used(&self, limit: f64) -> bool {
         f64::from(self.peak) >= USED * limit.floor()
     }

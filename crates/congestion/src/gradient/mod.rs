@@ -78,11 +78,11 @@ use crate::{Cause, Change, dice::Dice};
 ///   logarithms is more than a half (that of an exponential distribution is 1.3), windows take more calls, the
 ///   baseline is the mean of more, and calls that a probe didn't wait for count as soon as they are over: else only
 ///   the fast ones would.
-/// * **Another server.** If the server stays far too slow although the limit falls, and refuses hardly anything, it
-///   may have become slower for good. Whoever sees that probes at the next multiple of 5 s, or of less on a server that answers within
-///   50 ms, and once more: two readings that are twice the baseline make another baseline.
-///   If no call is over in time, those that are later count. All clients see it,
-///   so they probe together.
+/// * **Another server.** If the server stays far too slow although the limit falls, and refuses hardly anything,
+///   it may have become slower for good. Whoever sees that probes at the next multiple of 5 s, or of less on a
+///   server that answers within 50 ms, and once more: two readings that are twice the baseline make another
+///   baseline. If no call is over in time, those that are later count. All clients see it, so they probe
+///   together. In the probe of all, a smaller difference is enough then.
 ///
 /// # Clients of one server
 ///

@@ -287,3 +287,53 @@ async fn latencies_that_vary_a_lot_are_no_congestion_either() {
         }
     }
 }
+
+/// Three workers at a server for many: it was measured without a probe, as there was little to do, and whenever the
+/// latencies were lower by chance, they counted. So the limit fell to 1.
+#[tokio::test(start_paused = true)]
+async fn latencies_that_are_lower_by_chance_do_not_wear_the_limit_down() {
+    for seed in 1..=30 {
+        let limit = SharedCongestion::with(Gradient::new()).seed(seed);
+        let unit = units(seed);
+        let varying = move |_| (ms(200).mul_f64(0.3 + 1.4 * unit()), Outcome::Succeeded);
+        work_with(&limit, 3, secs(1000), varying).await;
+
+        let baseline = limit.baseline().unwrap();
+        assert!(baseline > ms(150), "{baseline:?}, seed {seed}");
+    }
+}
+
+/// Three workers, a server that becomes ten times slower, and then many more workers: the limit was bound to what the
+/// three had used of it.
+#[tokio::test(start_paused = true)]
+async fn a_limit_is_not_bound_to_what_little_was_used_of_it() {
+    let limit = SharedCongestion::with(Gradient::new()).seed(1);
+    work(&limit, 3, ms(200), secs(400)).await;
+    work(&limit, 3, secs(2), secs(100)).await;
+
+    let before = limit.limit();
+    work(&limit, 40, secs(2), secs(80)).await;
+    assert!(limit.limit() > before, "{before} and no more");
+}
+
+/// A server that becomes three times slower and fails a part of the calls: failures are no refusals, which would
+/// explain why it is slow.
+#[tokio::test(start_paused = true)]
+async fn failures_do_not_hide_that_a_server_is_slower() {
+    let limit = SharedCongestion::with(Gradient::new()).seed(1);
+    work(&limit, 20, ms(200), secs(325)).await;
+    let calls = Arc::new(AtomicU32::new(0));
+    work_with(&limit, 20, secs(60), move |_| {
+        let failed = calls.fetch_add(1, Ordering::Relaxed) % 6 == 0;
+        let outcome = if failed {
+            Outcome::Failed
+        } else {
+            Outcome::Succeeded
+        };
+        (ms(600), outcome)
+    })
+    .await;
+
+    let baseline = limit.baseline().unwrap();
+    assert!(baseline > ms(550), "{baseline:?} with little to do");
+}

@@ -22,8 +22,9 @@ const MOST_ROOM: Nepers = 0.22;
 const QUICK: f64 = 2.5;
 const LOST: f64 = 0.8;
 
-/// For so many probes of all, its limit is no higher than it was: at the first, some may not know yet.
-const BOUND: u32 = 2;
+/// Until all have probed, its limit is no higher than it was; until they do once more, if it has had fewer windows
+/// since: some may not know yet.
+const SETTLED: u32 = 10;
 
 /// The climb ends when so little room is left.
 const NEAR: Nepers = 0.1;
@@ -47,13 +48,15 @@ pub(super) struct Climb {
     climbing: bool,
     /// Smoothed over the windows of a climb.
     room: Nepers,
-    /// The most of it that was used since all probed.
+    /// The highest limit since all probed.
     highest: f64,
+    /// The most of it that was used.
+    used: f64,
     /// That of the time before.
     before: f64,
-    /// It doesn't climb above that,
+    /// It doesn't climb above that.
     most: f64,
-    /// until all have probed so many times.
+    /// For so many windows.
     bound: u32,
     /// Up to there it climbs faster, as it fell for no reason.
     lost: f64,
@@ -65,6 +68,7 @@ impl Climb {
             climbing: true,
             room: MOST_ROOM,
             highest: 0.0,
+            used: 0.0,
             before: 0.0,
             most: f64::INFINITY,
             bound: 0,
@@ -72,24 +76,28 @@ impl Climb {
         }
     }
 
-    /// The server is slower than it seemed. Until all have probed twice, no limit is higher than it was lately.
+    /// The server is slower than it seemed. Until all have probed, no limit is higher than it was lately.
     pub(super) fn bind(&mut self) {
         self.most = self.highest.max(self.before);
-        self.bound = BOUND;
+        self.bound = 0;
         self.lost = self.most * LOST;
     }
 
-    /// The most that was used since all probed.
-    pub(super) fn highest(&self) -> f64 {
-        self.highest
+    /// The most of the limit that was used since all probed.
+    pub(super) fn used(&self) -> f64 {
+        self.used
+    }
+
+    /// That so much is used.
+    pub(super) fn note(&mut self, used: f64) {
+        self.used = self.used.max(used);
     }
 
     /// All have probed.
     pub(super) fn unbind(&mut self) {
         self.before = self.highest;
-        self.highest = 0.0;
-        self.bound = self.bound.saturating_sub(1);
-        if self.bound == 0 {
+        (self.highest, self.used) = (0.0, 0.0);
+        if self.bound >= SETTLED {
             self.most = f64::INFINITY;
         }
     }
@@ -120,13 +128,10 @@ impl Climb {
         Some(limit.powf(EVENING).max(limit * LEAST_REST))
     }
 
-    /// That so much of the limit is used.
-    pub(super) fn note(&mut self, used: f64) {
-        self.highest = self.highest.max(used);
-    }
-
     /// The limit after a window of `span` latencies in which there was so much `room`, or too little.
     pub(super) fn step(&mut self, limit: f64, room: Nepers, span: f64) -> f64 {
+        self.highest = self.highest.max(limit);
+        self.bound = self.bound.saturating_add(1);
         if limit >= self.lost {
             self.lost = 0.0;
         }
@@ -163,7 +168,6 @@ mod tests {
     /// The limit after so many windows of a latency each, with room to spare.
     fn rise(climb: &mut Climb, mut limit: f64, windows: u32) -> f64 {
         for _ in 0..windows {
-            climb.note(limit);
             limit = climb.step(limit, 1.0, 1.0);
         }
         limit
@@ -183,13 +187,16 @@ mod tests {
 
     /// One client of many that took their load for the server's own slowness took the server from them.
     #[test]
-    fn a_bound_limit_is_no_higher_than_it_was_until_all_have_probed_twice() {
+    fn a_bound_limit_is_no_higher_than_it_was_until_all_have_probed() {
         let mut climb = Climb::new();
         let highest = rise(&mut climb, 1.0, 10);
         climb.bind();
-        assert!(rise(&mut climb, 1.0, 100) <= highest);
+        assert!(rise(&mut climb, 1.0, 3) <= highest);
         climb.unbind();
-        assert!(rise(&mut climb, 1.0, 100) <= highest);
+        assert!(
+            rise(&mut climb, 1.0, 100) <= highest,
+            "it has just been bound"
+        );
 
         climb.unbind();
         assert!(rise(&mut climb, 1.0, 100) > 2.0 * highest);

@@ -54,7 +54,7 @@ use crate::{Cause, Change, dice::Dice};
 /// * **Climb.** While the server is faster than it may be, the limit rises: the more slowly the nearer it
 ///   is, and by less than in proportion, so that clients which climb together come nearer to each other.
 ///   Who has come to believe that the server is slower climbs faster, but no higher than before, until all have
-///   probed twice.
+///   probed.
 /// * **Hold.** Then the limit stays as long as the latency does, within a quarter. It falls if the server
 ///   slows down, and climbs again if it becomes faster. *Why not an equilibrium?* Clients whose baselines
 ///   differ by a few per cent would drive each other apart: those with the lower one always giving way
@@ -192,7 +192,7 @@ impl Gradient {
         let before = if is_first {
             used.min(FEW)
         } else if fell_for_nothing {
-            self.climb.highest().max(used)
+            self.climb.used().max(used)
         } else {
             used
         };
@@ -259,7 +259,7 @@ impl Gradient {
         self.usual.learn(window);
         let doubt = self.doubt(calls);
         let room = Climb::room(baseline, latency, doubt);
-        if window.drop_share() <= REFUSED && self.usual.is_odd(room, limit) {
+        if window.refused_share() <= REFUSED && self.usual.is_odd(room, limit) {
             self.calendar.doubt();
         }
         let latencies = window.length(now) / latency.exp();

@@ -10,6 +10,9 @@ use crate::Sample;
 /// After so many probes in a row that were over before any of their calls was, the server isn't what it was.
 const SILENT: u32 = 2;
 
+/// A mean is lower by so many standard deviations by chance.
+const BY_CHANCE: f64 = 2.0;
+
 /// The last probe.
 #[derive(Debug, Clone)]
 pub(super) struct Probed {
@@ -21,12 +24,14 @@ pub(super) struct Probed {
 }
 
 impl Gradient {
-    /// Reads the latency without a probe.
+    /// Reads the latency without a probe. Only a lower one counts, hence what may be chance doesn't.
     pub(super) fn glance(&mut self) {
         if let Some(latency) = self.window.latency() {
+            let calls = f64::from(self.window.answered());
+            let chance = BY_CHANCE * (self.usual.variance() / calls).sqrt();
             self.read(Some(Reading {
-                latency,
-                calls: f64::from(self.window.answered()),
+                latency: latency + chance,
+                calls,
                 trust: Trust::Lower,
             }));
         }

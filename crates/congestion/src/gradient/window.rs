@@ -34,7 +34,7 @@ pub(super) struct Window {
     answered: u32,
     latencies: Mean,
     dropped: u32,
-    throttled: bool,
+    throttled: u32,
     peak: u32,
 }
 
@@ -73,7 +73,8 @@ impl Window {
             self.latencies.add(latency.min(longest));
         } else {
             self.dropped = self.dropped.saturating_add(1);
-            self.throttled |= sample.outcome == Outcome::Throttled;
+            let throttled = u32::from(sample.outcome == Outcome::Throttled);
+            self.throttled = self.throttled.saturating_add(throttled);
         }
         true
     }
@@ -125,8 +126,13 @@ impl Window {
         f64::from(self.dropped) / f64::from(self.calls().max(1))
     }
 
+    /// Throttled calls, of all.
+    pub(super) fn refused_share(&self) -> f64 {
+        f64::from(self.throttled) / f64::from(self.calls().max(1))
+    }
+
     pub(super) fn drop_cause(&self) -> Cause {
-        if self.throttled {
+        if self.throttled > 0 {
             Cause::Throttled
         } else {
             Cause::Failed
@@ -160,7 +166,7 @@ impl Default for Window {
             answered: 0,
             latencies: Mean::default(),
             dropped: 0,
-            throttled: false,
+            throttled: 0,
             peak: 0,
         }
     }

@@ -50,13 +50,13 @@ pub(super) struct Climb {
     room: Nepers,
     /// The highest limit since all probed.
     highest: f64,
-    /// The most of it that was used.
-    used: f64,
     /// That of the time before.
     before: f64,
+    /// The most that was used since all probed.
+    used: f64,
     /// It doesn't climb above that.
     most: f64,
-    /// For so many windows.
+    /// That has been so for so many windows.
     bound: u32,
     /// Up to there it climbs faster, as it fell for no reason.
     lost: f64,

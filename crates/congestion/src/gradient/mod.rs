@@ -73,7 +73,8 @@ use crate::{Cause, Change, dice::Dice};
 ///   draft-cardwell-iccrg-bbr-congestion-control-02.) It finds the truth only if all clients of the server
 ///   do it, hence the dates are multiples of 80 s, or of 160 s, 320 s and so on for a server that takes more
 ///   than a second. The first probe takes longer, with three calls at a time at most, since nobody knows then
-///   what the server bears. A client with little in flight needs none, and holds nobody up.
+///   what the server bears. A client with little in flight needs none, and holds nobody up:
+///   its baseline sinks if its calls are faster than that, by more than chance.
 /// * **Latencies that vary.** How much they do within a window is measured. If the standard deviation of their
 ///   logarithms is more than a half (that of an exponential distribution is 1.3), windows take more calls, the
 ///   baseline is the mean of more, and calls that a probe didn't wait for count as soon as they are over: else only

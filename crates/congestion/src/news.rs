@@ -19,8 +19,14 @@ impl News {
         self.0 = Some(Changed { old, new, cause });
     }
 
-    /// Nothing if nobody listens: what is told is on the heap.
+    #[inline]
     pub(crate) fn take(&mut self) -> Option<Report> {
+        self.0.is_some().then(|| self.take_some()).flatten()
+    }
+
+    /// Nothing if nobody listens: what is told is on the heap.
+    #[cold]
+    fn take_some(&mut self) -> Option<Report> {
         let Changed { old, new, cause } = self.0.take()?;
         if !tracing::enabled!(tracing::Level::DEBUG) {
             return None;

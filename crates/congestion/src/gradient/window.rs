@@ -22,8 +22,6 @@ pub(super) const EXTREME: f64 = 10.0;
 pub(super) struct Window {
     /// Calls that were sent up to then may tell of another limit.
     after: Option<Instant>,
-    /// The longest that counts, in nanoseconds.
-    longest: Option<u64>,
     /// So many times as many calls are waited for.
     patience: f64,
     /// So many calls, then.
@@ -44,11 +42,11 @@ impl Window {
         let longest = |latency: Nepers| whole_nanos(EXTREME * latency.exp());
         Self {
             after: Some(now),
-            longest: usual.latency().map(longest),
             patience: usual.patience(),
             enough: Bounds::whole(f64::from(CALLS) * usual.patience()),
             opened: Some(now),
             earliest: now.checked_add(SHORTEST),
+            latencies: Mean::up_to(usual.latency().map_or(u64::MAX, longest)),
             ..Self::default()
         }
     }
@@ -68,9 +66,7 @@ impl Window {
         }
         if sample.outcome == Outcome::Succeeded {
             self.answered = self.answered.saturating_add(1);
-            let latency = nanos(sample.latency());
-            let longest = self.longest.unwrap_or(u64::MAX);
-            self.latencies.add(latency.min(longest));
+            self.latencies.add(nanos(sample.latency()));
         } else {
             self.dropped = self.dropped.saturating_add(1);
             let throttled = u32::from(sample.outcome == Outcome::Throttled);
@@ -113,12 +109,12 @@ impl Window {
 
     /// The geometric mean of the latencies.
     pub(super) fn latency(&self) -> Option<Nepers> {
-        (self.answered > 0).then(|| self.latencies.of(f64::from(self.answered)))
+        (self.answered > 0).then(|| self.latencies.all().of(f64::from(self.answered)))
     }
 
     /// How much the logarithms of the latencies vary.
     pub(super) fn variance(&self) -> Option<f64> {
-        (self.answered > 1).then(|| self.latencies.variance(self.answered))
+        (self.answered > 1).then(|| self.latencies.all().variance(self.answered))
     }
 
     /// Throttled or failed calls, of all.
@@ -158,13 +154,12 @@ impl Default for Window {
     fn default() -> Self {
         Self {
             after: None,
-            longest: None,
             patience: 1.0,
             enough: CALLS,
             opened: None,
             earliest: None,
             answered: 0,
-            latencies: Mean::default(),
+            latencies: Mean::up_to(u64::MAX),
             dropped: 0,
             throttled: 0,
             peak: 0,
@@ -191,6 +186,11 @@ fn whole_nanos(secs: f64) -> u64 {
 /// A product costs a tenth of a logarithm.
 #[derive(Debug, Clone)]
 struct Mean {
+    /// The longest that counts, in nanoseconds.
+    longest: u64,
+    /// The nanoseconds of the last call. They are counted when the next is over: whoever ends a call holds a lock,
+    /// and would wait for the arithmetic of a number that has only just become known.
+    last: Option<u64>,
     /// Of nanoseconds.
     product: f64,
     /// Of what the product was, whenever it became too large.
@@ -200,17 +200,42 @@ struct Mean {
 }
 
 impl Mean {
-    /// Of a call that took so many nanoseconds.
+    fn up_to(longest: u64) -> Self {
+        Self {
+            longest,
+            last: None,
+            product: 1.0,
+            sum: 0.0,
+            total: 0.0,
+        }
+    }
+
+    /// A call that took so many nanoseconds.
     fn add(&mut self, nanos: u64) {
+        self.count_last();
+        self.last = Some(nanos);
+    }
+
+    fn count_last(&mut self) {
+        let Some(nanos) = self.last else {
+            return;
+        };
         // Exact up to a hundred days; and no more than 292 years, as a signed number converts sooner.
         #[expect(clippy::cast_precision_loss, reason = "a relative error of 1e-16")]
-        let nanos = nanos.clamp(1, u64::MAX >> 1) as f64;
+        let nanos = nanos.min(self.longest).clamp(1, u64::MAX >> 1) as f64;
         self.total += nanos;
         self.product *= nanos;
         if self.product > 1e200 {
             self.sum += self.product.ln();
             self.product = 1.0;
         }
+    }
+
+    /// With the last call.
+    fn all(&self) -> Self {
+        let mut all = self.clone();
+        all.count_last();
+        all
     }
 
     fn of(&self, count: f64) -> Nepers {
@@ -224,15 +249,5 @@ impl Mean {
         let arithmetic = (self.total / count / 1e9).ln();
         let all = 2.0 * (arithmetic - self.of(count)).max(0.0);
         all * count / (count - 1.0)
-    }
-}
-
-impl Default for Mean {
-    fn default() -> Self {
-        Self {
-            product: 1.0,
-            sum: 0.0,
-            total: 0.0,
-        }
     }
 }

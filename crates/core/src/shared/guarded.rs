@@ -13,12 +13,13 @@ use crate::{
     sync::{Mutex, MutexGuard, lock},
 };
 
-/// The lock, and the ways past it.
+/// The lock, and the ways past it: in the order of [`Inner`](super::inner::Inner).
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Guarded<L: Limiter> {
+    turnstile: Turnstile,
     state: Mutex<State<L>>,
     lane: Lane,
-    turnstile: Turnstile,
 }
 
 impl<L: Limiter> Guarded<L> {

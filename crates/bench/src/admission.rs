@@ -36,7 +36,7 @@ pub(crate) fn rows(effort: &Effort) -> Vec<Row> {
         Row::new(Group::Admission, "token available", subjects[i].name)
             .ns(median(samples[i].iter().copied()))
             .ratio(paired(&samples[i], clock, |a, b| a / b), CLOCK)
-            .allocs(allocations[i])
+            .allocs(Some(allocations[i]))
             .figure("ns_min", least(&samples[i]))
     };
     (0..subjects.len()).map(row).collect()

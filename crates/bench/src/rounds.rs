@@ -8,15 +8,22 @@ use std::{
 /// Something to time.
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
-    /// Runs the operation so many times; answers nanoseconds for each.
-    batch: Box<dyn FnMut(u64) -> f64>,
+    /// Runs the operation so many times.
+    batch: Box<dyn FnMut(u64) -> Spent>,
     /// Whether all of it happens on the calling thread.
     here: bool,
 }
 
+/// What a batch took, for each operation.
+pub(crate) struct Spent {
+    pub(crate) nanos: f64,
+    /// On other threads than the caller's.
+    pub(crate) allocs: f64,
+}
+
 impl Subject {
-    /// One that runs on other threads, and times itself.
-    pub(crate) fn elsewhere(name: &'static str, batch: impl FnMut(u64) -> f64 + 'static) -> Self {
+    /// One that runs on other threads, and measures itself.
+    pub(crate) fn elsewhere(name: &'static str, batch: impl FnMut(u64) -> Spent + 'static) -> Self {
         Self {
             name,
             batch: Box::new(batch),
@@ -29,7 +36,10 @@ impl Subject {
         let timed = move |n| {
             let start = Instant::now();
             batch(n);
-            nanos_per(start.elapsed(), n)
+            Spent {
+                nanos: nanos_per(start.elapsed(), n),
+                allocs: 0.0,
+            }
         };
         Self {
             name,
@@ -47,21 +57,25 @@ impl Subject {
         })
     }
 
-    /// Allocations for each operation, if it runs on this thread: others aren't counted.
-    pub(crate) fn allocations(&mut self) -> Option<f64> {
+    /// Allocations for each operation.
+    pub(crate) fn allocations(&mut self) -> f64 {
         const RUNS: u64 = 1000;
-        (self.batch)(RUNS);
+        let elsewhere = (self.batch)(RUNS).allocs;
         let counted = allocation_counter::measure(|| {
             (self.batch)(RUNS);
         });
-        self.here.then(|| counted.count_total as f64 / RUNS as f64)
+        if self.here {
+            allocs_per(counted.count_total, RUNS)
+        } else {
+            elsewhere
+        }
     }
 
     /// How many operations take about so long.
     fn calibrate(&mut self, batch: Duration) -> u64 {
         let mut n = 64;
         loop {
-            let nanos = (self.batch)(n).max(0.01);
+            let nanos = (self.batch)(n).nanos.max(0.01);
             if nanos * n as f64 >= batch.as_nanos() as f64 / 8.0 {
                 return scale(batch, nanos);
             }
@@ -72,6 +86,10 @@ impl Subject {
 
 pub(crate) fn nanos_per(time: Duration, n: u64) -> f64 {
     time.as_nanos() as f64 / n as f64
+}
+
+pub(crate) fn allocs_per(allocations: u64, n: u64) -> f64 {
+    allocations as f64 / n as f64
 }
 
 #[expect(
@@ -95,7 +113,7 @@ pub(crate) fn interleave(
         let sizes: Vec<u64> = subjects.iter_mut().map(|s| s.calibrate(batch)).collect();
         for round in 0..rounds {
             for i in rotated(subjects.len(), round) {
-                samples[i].push((subjects[i].batch)(sizes[i]));
+                samples[i].push((subjects[i].batch)(sizes[i]).nanos);
             }
         }
     });

@@ -31,7 +31,7 @@ impl Case {
         let over = Over::bare(&self.subjects, &samples);
         let row = |i: usize| {
             let name = self.subjects[i].name;
-            let row = Row::new(self.group, self.name, name).allocs(allocs[i]);
+            let row = Row::new(self.group, self.name, name).allocs(Some(allocs[i]));
             if name == BARE {
                 return row.ns(median(samples[i].iter().copied()));
             }
@@ -43,9 +43,12 @@ impl Case {
         (0..samples.len()).map(row).collect()
     }
 
-    fn targets_of(&self, name: &'static str, over: &Over, allocs: Option<f64>) -> Vec<Target> {
-        let allocs = allocs.filter(|_| ours::is_ours(name));
-        allocs.map_or_else(Vec::new, |allocs| (self.targets)(name, over, allocs))
+    fn targets_of(&self, name: &'static str, over: &Over, allocs: f64) -> Vec<Target> {
+        if ours::is_ours(name) {
+            (self.targets)(name, over, allocs)
+        } else {
+            Vec::new()
+        }
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::{
     fmt::Debug,
+    future::poll_fn,
     hint::{black_box, spin_loop},
+    pin::pin,
     rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::Poll,
     time::Instant,
 };
 
@@ -17,7 +20,7 @@ use tokio::{
 };
 use tower::{Service, ServiceExt};
 
-use crate::rounds::{Subject, nanos_per};
+use crate::rounds::{Spent, Subject, allocs_per, nanos_per};
 
 /// How a service is called.
 pub(crate) trait Drive {
@@ -98,15 +101,32 @@ impl Drive for Contended {
     }
 }
 
-/// Waits for the other, then calls: nanoseconds for each call.
-async fn contend<S, R>(mut service: S, request: fn() -> R, n: u64, rally: Rally) -> f64
+/// Waits for the other, then calls.
+async fn contend<S, R>(mut service: S, request: fn() -> R, n: u64, rally: Rally) -> Spent
 where
     S: Service<R, Error: Debug>,
 {
     rally.play();
     let start = Instant::now();
-    calls(&mut service, request, n).await;
-    nanos_per(start.elapsed(), n)
+    let allocations = counted(calls(&mut service, request, n)).await;
+    Spent {
+        nanos: nanos_per(start.elapsed(), n),
+        allocs: allocs_per(allocations, n),
+    }
+}
+
+/// How much a future allocates. The counter is one of the thread, and a task may move from one poll to the next.
+async fn counted(future: impl Future<Output = ()>) -> u64 {
+    let mut future = pin!(future);
+    let mut allocations = 0;
+    poll_fn(|cx| {
+        let mut poll = Poll::Pending;
+        let counted = allocation_counter::measure(|| poll = future.as_mut().poll(cx));
+        allocations += counted.count_total;
+        poll
+    })
+    .await;
+    allocations
 }
 
 /// Makes sure that two tasks run at once. Both may have been woken on one core, where they would
@@ -137,12 +157,14 @@ impl Rally {
     }
 }
 
-async fn mean<const N: usize>(tasks: [JoinHandle<f64>; N]) -> f64 {
-    let mut sum = 0.0;
+async fn mean<const N: usize>(tasks: [JoinHandle<Spent>; N]) -> Spent {
+    let (mut nanos, mut allocs) = (0.0, 0.0);
     for task in tasks {
-        sum += task.await.expect("nothing panics in a call");
+        let spent = task.await.expect("nothing panics in a call");
+        nanos += spent.nanos / N as f64;
+        allocs += spent.allocs / N as f64;
     }
-    sum / N as f64
+    Spent { nanos, allocs }
 }
 
 async fn calls<S, R>(service: &mut S, request: fn() -> R, n: u64)

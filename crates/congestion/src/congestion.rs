@@ -95,7 +95,8 @@ impl<E: Estimator> Congestion<E> {
         self
     }
 
-    /// The lowest limit. Default: 1. Zero counts as 1: a limit of 0 would never learn that it is wrong.
+    /// The lowest limit. Default: 1. Zero counts as 1: a limit of 0 would never learn that it is wrong. It
+    /// raises the highest limit if that is lower.
     #[must_use]
     pub fn min_limit(mut self, min: u32) -> Self {
         let bounds = self.limit.bounds();
@@ -103,7 +104,7 @@ impl<E: Estimator> Congestion<E> {
         self
     }
 
-    /// The highest limit. Default: 200.
+    /// The highest limit. Default: 200. It lowers the lowest limit if that is higher.
     #[must_use]
     pub fn max_limit(mut self, max: u32) -> Self {
         let bounds = self.limit.bounds();

@@ -31,6 +31,9 @@ use tower_throttle_core::Outcome;
 /// let limiter = Congestion::with(Reno);
 /// assert_eq!(limiter.limit(), 20);
 /// ```
+///
+/// A [`CongestionLayer`](crate::CongestionLayer) and a [`SharedCongestion`](crate::SharedCongestion) want one that is
+/// `Clone`, too, and threads share them if it is `Sync`.
 pub trait Estimator: fmt::Debug + Send + 'static {
     /// Learns from a call that is over; returns the limit from now on, if that is another one.
     ///
@@ -50,7 +53,8 @@ pub trait Estimator: fmt::Debug + Send + 'static {
     /// The probe that is under way, if one is. Default: there are none.
     ///
     /// To see how fast the server is with little to do. It begins when [`learn`](Self::learn) has
-    /// returned, and is over at its end, whatever becomes of its calls: nobody is held back for longer.
+    /// returned, and is over at its end, whatever becomes of its calls: nobody is held back for longer. So
+    /// the end must not move: an estimator that puts it off whenever it is asked lets nobody pass any more.
     fn probe(&self) -> Option<Probe> {
         None
     }
@@ -210,7 +214,7 @@ pub enum Cause {
     Slow,
     /// The server said: too much.
     Throttled,
-    /// Calls failed, or took too long to be answered at all.
+    /// Calls failed: a timeout of the inner service, say.
     Failed,
     /// More was allowed than anybody used.
     Unused,

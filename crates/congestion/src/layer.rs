@@ -26,7 +26,9 @@ use crate::{Congestion, Estimator, Gradient, SharedCongestion, meeting};
 /// # Cancel safety
 ///
 /// A request that is given up while it waits leaves the line. One that is given up in flight frees its
-/// place, and says nothing about the server.
+/// place, and says nothing about the server. So a timeout belongs *inside* this layer, where a call that takes too
+/// long is an error, which lowers the limit: if the callers give up, a server that has stopped answering is sent
+/// as much as before.
 ///
 /// # Errors
 ///
@@ -98,13 +100,13 @@ impl<E: Estimator + Clone, F, R, C, H> CongestionLayer<E, F, R, C, H> {
         self.reshaped(|limiter| limiter.start(limit))
     }
 
-    /// The lowest limit. Default: 1. Zero counts as 1.
+    /// The lowest limit. Default: 1. Zero counts as 1. It raises the highest limit if that is lower.
     #[must_use]
     pub fn min_limit(self, min: u32) -> Self {
         self.reshaped(|limiter| limiter.min_limit(min))
     }
 
-    /// The highest limit. Default: 200.
+    /// The highest limit. Default: 200. It lowers the lowest limit if that is higher.
     #[must_use]
     pub fn max_limit(self, max: u32) -> Self {
         self.reshaped(|limiter| limiter.max_limit(max))
@@ -112,7 +114,8 @@ impl<E: Estimator + Clone, F, R, C, H> CongestionLayer<E, F, R, C, H> {
 
     /// The longest a request may wait. Default: no limit. Zero: it passes at once or not at all.
     ///
-    /// Nobody knows when a place will be free: so a request that waits is refused when its time is up.
+    /// Nobody knows when a place will be free: so a request that waits is refused when its time is up. But
+    /// when a probe is over, is known: who would have to wait for longer than that is refused sooner.
     #[must_use]
     pub fn max_wait(self, max_wait: Duration) -> Self {
         self.reshaped(|limiter| limiter.max_wait(max_wait))
@@ -181,6 +184,36 @@ impl<E: Estimator, F, R, C, H> CongestionLayer<E, F, R, C, H> {
     ///
     /// With [`Body`](tower_throttle_core::hold::Body) it is the end of the body, with
     /// [`Caller`](tower_throttle_core::hold::Caller) the caller says so.
+    ///
+    /// Who waits for the end of bodies and [makes responses](Self::on_reject) of refusals gives these a
+    /// body that ends no call:
+    ///
+    /// ```
+    /// use std::{convert::Infallible, time::Duration};
+    /// use http::{Request, Response};
+    /// use tower::{Layer, ServiceExt, service_fn};
+    /// use tower_throttle_congestion::CongestionLayer;
+    /// use tower_throttle_core::{Rejected, hold::{Body, HeldBody}};
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() {
+    /// let layer = CongestionLayer::new()
+    ///     .start(1)
+    ///     .max_wait(Duration::ZERO)
+    ///     .hold(Body)
+    ///     .on_reject(|rejected: Rejected| {
+    ///         let body = HeldBody::free(rejected.to_string());
+    ///         Response::builder().status(503).body(body).unwrap()
+    ///     });
+    /// let server = layer.layer(service_fn(async |_: Request<()>| {
+    ///     Ok::<_, Infallible>(Response::new(String::from("done")))
+    /// }));
+    ///
+    /// let first = server.clone().oneshot(Request::new(())).await.unwrap();
+    /// let second = server.clone().oneshot(Request::new(())).await.unwrap();
+    /// assert_eq!((first.status().as_u16(), second.status().as_u16()), (200, 503));
+    /// # }
+    /// ```
     #[must_use]
     pub fn hold<I>(self, hold: I) -> CongestionLayer<E, F, R, C, I> {
         CongestionLayer {

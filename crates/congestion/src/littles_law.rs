@@ -72,8 +72,11 @@ impl LittlesLaw {
         }
     }
 
-    /// The law as it was published, but for one thing: the original cannot shrink while every place is
-    /// taken, which is when it should.
+    /// The law as it was published, but for two things: the original cannot shrink while every place is
+    /// taken, which is when it should; and it takes note of all responses but 429s, where this one does of calls
+    /// that [succeeded](Outcome::Succeeded), as no others tell how fast the server is.
+    ///
+    /// The original starts at its maximum: say `start`, too.
     #[must_use]
     pub fn as_published() -> Self {
         Self {

@@ -42,6 +42,12 @@ use crate::{Cause, Congestion, Estimator, Gradient, meeting};
 ///
 /// Dropping [`acquire`](Self::acquire) leaves the line; a permit that is dropped unused, or a call that
 /// is dropped in flight, gives its place back and counts as nothing.
+///
+/// # Runtimes
+///
+/// Whoever waits must be polled on a tokio runtime with its timer enabled: a [`max_wait`](Self::max_wait) and the end
+/// of a [probe](crate::Probe) are instants that somebody has to wait for. Elsewhere that panics, and as probes are rare,
+/// it may be late. See [`Shared`](tower_throttle_core::Shared).
 #[derive(Debug, Clone)]
 pub struct SharedCongestion<E: Estimator = Gradient> {
     shared: Shared<Congestion<E>>,

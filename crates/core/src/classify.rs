@@ -2,7 +2,8 @@ use http::{HeaderMap, HeaderName, StatusCode, header};
 
 /// Turns the result of a call into what a limiter learns.
 ///
-/// Implemented for every `Fn(Result<&Res, &Err>) -> Feedback`, and for [`HttpOutcome`].
+/// Implemented for every `Fn(Result<&Res, &Err>) -> Feedback`, and for [`HttpOutcome`]. What a
+/// [`Filter`](crate::Filter) lets pass unlimited isn't judged.
 pub trait Classify<Res, Err> {
     /// What the limiter learns.
     type Feedback;

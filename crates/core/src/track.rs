@@ -147,8 +147,10 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let result = ready!(this.future.poll(cx));
-        let verdict = this.tracked.classify.classify(result.as_ref());
-        let mut call = Answered::new(this.in_flight, verdict);
+        let classify = &this.tracked.classify;
+        let counts = this.in_flight.is_some();
+        let verdict = counts.then(|| classify.classify(result.as_ref()));
+        let mut call = Answered::of(this.in_flight, verdict);
         Poll::Ready(match result {
             Ok(response) => Ok(this.tracked.hold.hold(&mut call, response)),
             Err(error) => Err(error),

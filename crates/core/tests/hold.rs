@@ -244,3 +244,15 @@ fn responses_are_judged_by_their_status() {
         assert_eq!(judge(status, headers), outcome, "{status} {headers:?}");
     }
 }
+
+/// A classifier that counts, or tells a limiter what it has heard, did so for requests that aren't limited.
+#[tokio::test(start_paused = true)]
+async fn what_passes_unlimited_is_not_judged() {
+    let (shared, learnt) = listener();
+    let judge = |_: Result<&Response<Full<Bytes>>, &Infallible>| -> Outcome { panic!("judged") };
+    let layer = LimitLayer::new(shared.clone())
+        .filter(|(): &()| false)
+        .track(Tracked::new(judge));
+    layer.layer(status(200)).oneshot(()).await.unwrap();
+    assert_eq!((in_flight(&shared), heard(&learnt)), (0, vec![]));
+}

@@ -12,10 +12,15 @@ impl<'a, L: Limiter> Answered<'a, L> {
     /// no limiter counts.
     #[inline]
     pub fn new(in_flight: &'a mut Option<InFlight<L>>, verdict: Verdict<L::Feedback>) -> Self {
-        Self {
-            in_flight,
-            verdict: Some(verdict),
-        }
+        Self::of(in_flight, Some(verdict))
+    }
+
+    #[inline]
+    pub(crate) fn of(
+        in_flight: &'a mut Option<InFlight<L>>,
+        verdict: Option<Verdict<L::Feedback>>,
+    ) -> Self {
+        Self { in_flight, verdict }
     }
 
     /// Takes the call, to end it later. `None` if no limiter counts it, or it was taken already.

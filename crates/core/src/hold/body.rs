@@ -16,6 +16,9 @@ pin_project! {
     /// The call ends with the last frame, with an error, or when the body is dropped. What was
     /// learnt from the head is said in each of these cases: a 429 whose body nobody reads is a 429. But see
     /// [`Limiter::given_up`].
+    ///
+    /// A layer that holds calls until then makes responses with such bodies only. Those that it makes itself, of
+    /// requests that it refuses, have [`free`](HeldBody::free) ones.
     pub struct HeldBody<B, L: Limiter> {
         #[pin]
         body: B,
@@ -26,6 +29,17 @@ pin_project! {
 struct Call<L: Limiter> {
     in_flight: Option<InFlight<L>>,
     verdict: Option<Verdict<L::Feedback>>,
+}
+
+impl<B, L: Limiter> HeldBody<B, L> {
+    /// A body whose end ends no call.
+    pub const fn free(body: B) -> Self {
+        let call = Call {
+            in_flight: None,
+            verdict: None,
+        };
+        Self { body, call }
+    }
 }
 
 impl<B: Body, L: Limiter> HeldBody<B, L> {

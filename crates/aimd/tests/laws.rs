@@ -40,7 +40,7 @@ fn words() -> impl Strategy<Value = Word> {
         1 => Just(Outcome::Ignored),
     ];
     let pauses = prop_oneof![3 => Just(None), 1 => durations().prop_map(Some)];
-    (outcomes, pauses).prop_map(|(outcome, pause)| Word { outcome, pause })
+    (outcomes, pauses).prop_map(|(outcome, pause)| Word::new(outcome, pause))
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
@@ -169,12 +169,7 @@ fn next<L: Law>(victim: &Victim<L>) -> Option<Instant> {
 #[test]
 fn what_is_reported_are_cuts_and_their_end_but_not_growth() {
     let mut victim = Victim::new(bounded());
-    let word = |outcome| {
-        Some(Word {
-            outcome,
-            pause: None,
-        })
-    };
+    let word = |outcome| Some(Word::new(outcome, None));
     let outcomes = [
         (Outcome::Succeeded, false),
         (Outcome::Failed, false),
@@ -266,12 +261,7 @@ fn a_window_of_its_own_is_the_time_in_which_a_classic_limit_recovers() {
     let recovered = |law: Aimd| {
         let mut victim = Victim::new(law.seed(1));
         victim.now = start + MINUTE;
-        let word = |outcome| {
-            Some(Word {
-                outcome,
-                pause: None,
-            })
-        };
+        let word = |outcome| Some(Word::new(outcome, None));
         victim.suffer(&Event::Send(1));
         victim.suffer(&Event::End(0, word(Outcome::Throttled)));
         let cut = victim.rate();
@@ -434,7 +424,7 @@ proptest! {
             }
             victim.suffer(&Event::Send(1));
             let outcome = if refused { Outcome::Throttled } else { Outcome::Succeeded };
-            victim.suffer(&Event::End(0, Some(Word { outcome, pause: None })));
+            victim.suffer(&Event::End(0, Some(Word::new(outcome, None))));
             let wait = next(&victim).map(|at| at - victim.now);
             (victim.rate().to_bits(), wait)
         };
@@ -448,10 +438,7 @@ fn cuts<L: Law>(mut victim: Victim<L>, sent: usize, gap: u64) -> usize {
         victim.suffer(&Event::Send(1));
         victim.suffer(&Event::Forward(Duration::from_millis(gap)));
     }
-    let word = Word {
-        outcome: Outcome::Throttled,
-        pause: None,
-    };
+    let word = Word::new(Outcome::Throttled, None);
     let mut cuts = 0;
     for _ in 0..sent {
         let before = victim.rate();

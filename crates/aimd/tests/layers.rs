@@ -340,13 +340,13 @@ async fn clones_share_a_rate_and_a_setter_of_the_law_makes_a_new_one() {
 async fn a_closure_judges_what_is_no_http() {
     let layer = AdaptiveLayer::new().max_rate(Rate::per_second(80)).seed(1);
     let limiter = layer.limiter().clone();
-    let layer = layer.classify(|result: Result<&&str, &Infallible>| Word {
-        outcome: match result {
+    let layer = layer.classify(|result: Result<&&str, &Infallible>| {
+        let outcome = match result {
             Ok(&"slow down") => Outcome::Throttled,
             Ok(_) => Outcome::Succeeded,
             Err(_) => Outcome::Failed,
-        },
-        pause: None,
+        };
+        Word::new(outcome, None)
     });
     let service = layer.layer(service_fn(async |answer: &'static str| Ok(answer)));
 

@@ -95,10 +95,7 @@ impl<L: Law> Solo<L> {
 }
 
 fn word(outcome: Outcome) -> Word {
-    Word {
-        outcome,
-        pause: None,
-    }
+    Word::new(outcome, None)
 }
 
 /// So many requests in each fixed window.

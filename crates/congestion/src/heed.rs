@@ -13,8 +13,11 @@ const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 ///
 /// A server declares it as a policy whose unit is `concurrent-requests`, as in `RateLimit-Policy:
 /// "slots";q=10;qu="concurrent-requests"` (draft-ietf-httpapi-ratelimit-headers). A response that says
-/// nothing about it changes nothing. A 429 with a limit of 0 of which 0 remain, which is how Okta says
+/// nothing about it changes nothing: if the server doesn't say so any more, somebody has to say
+/// [`set_ceiling(None)`](Congestion::set_ceiling). A 429 with a limit of 0 of which 0 remain, which is how Okta says
 /// that too many are in flight, is [`Throttled`](Outcome::Throttled) anyway, and declares no number.
+///
+/// Beside a gate and a rate, it is [`Heeding`](crate::Heeding) that does this.
 ///
 /// ```
 /// use tower_throttle_congestion::{CongestionLayer, Heed};
@@ -50,7 +53,8 @@ impl<C, E: Estimator> Heed<C, E> {
         // No date is read.
         let profile = Profile::generic();
         let signals = Signals::read(response.headers(), response.status(), &profile, UNIX_EPOCH);
-        if let Some(ceiling) = concurrency(&signals) {
+        if let Some(ceiling) = signals.concurrency() {
+            let ceiling = u32::try_from(ceiling).unwrap_or(u32::MAX);
             self.limiter
                 .update(|limiter, _now| limiter.set_ceiling(Some(ceiling)));
         }
@@ -87,12 +91,4 @@ impl<C: fmt::Debug, E: Estimator> fmt::Debug for Heed<C, E> {
             .field("classify", &self.classify)
             .finish_non_exhaustive()
     }
-}
-
-/// The lowest concurrency that is declared.
-fn concurrency(signals: &Signals) -> Option<u32> {
-    let declared = signals.limits().iter();
-    let declared = declared.filter(|limit| limit.unit.as_deref() == Some("concurrent-requests"));
-    let lowest = declared.filter_map(|limit| limit.limit).min()?;
-    Some(u32::try_from(lowest).unwrap_or(u32::MAX))
 }

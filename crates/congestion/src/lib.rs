@@ -8,14 +8,14 @@ mod estimator;
 mod gradient;
 #[cfg(feature = "signals")]
 mod heed;
+#[cfg(feature = "signals")]
+mod heeding;
 mod layer;
 mod limit;
 mod littles_law;
 mod news;
 mod shared;
 
-#[cfg(feature = "signals")]
-pub use self::heed::Heed;
 pub use self::{
     clock::meeting,
     congestion::{Congestion, CongestionPermit},
@@ -25,3 +25,5 @@ pub use self::{
     littles_law::LittlesLaw,
     shared::SharedCongestion,
 };
+#[cfg(feature = "signals")]
+pub use self::{heed::Heed, heeding::Heeding};

@@ -8,7 +8,9 @@ pub mod retry;
 mod signals;
 
 pub use self::{
-    gate::{Beside, Gate, GatePermit, Listen, OverCap, RetryAfterLayer, SharedGate, Word},
+    gate::{
+        Beside, Concurrency, Gate, GatePermit, Listen, OverCap, RetryAfterLayer, SharedGate, Word,
+    },
     replay::{Replay, ReplayBody},
     retry::RetryLayer,
     signals::{

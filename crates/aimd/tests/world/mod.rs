@@ -296,14 +296,12 @@ impl Server {
         };
         let reset = (self.since + self.window - now).as_secs_f64().ceil();
         let asked = (self.tells_the_reset && !accepts).then_some(reset);
-        Word {
-            outcome: if accepts {
-                Outcome::Succeeded
-            } else {
-                Outcome::Throttled
-            },
-            pause: asked.map(Duration::from_secs_f64),
-        }
+        let outcome = if accepts {
+            Outcome::Succeeded
+        } else {
+            Outcome::Throttled
+        };
+        Word::new(outcome, asked.map(Duration::from_secs_f64))
     }
 
     fn fixed(&mut self, now: Instant) -> bool {

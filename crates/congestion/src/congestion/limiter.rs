@@ -26,6 +26,27 @@ impl<E: Estimator> Congestion<E> {
         }
     }
 
+    /// Ends a call, of which the outcome tells something if there is one.
+    #[inline]
+    pub(crate) fn end(
+        &mut self,
+        permit: &CongestionPermit,
+        telling: Option<Outcome>,
+        now: Instant,
+    ) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.latest = Some(now);
+        self.end_probe(now);
+        if permit.era == self.era {
+            self.current = self.current.saturating_sub(1);
+            if let Some(outcome) = telling {
+                self.learn(permit, outcome, now);
+            }
+            self.end_probe(now);
+        }
+        self.limit.round();
+    }
+
     /// Ends the probe whose time is up, or whose last call is over.
     fn end_probe(&mut self, now: Instant) {
         let Some(probe) = self.estimator.probe() else {
@@ -79,17 +100,8 @@ impl<E: Estimator> Limiter for Congestion<E> {
     }
 
     fn complete(&mut self, permit: CongestionPermit, outcome: Option<Outcome>, now: Instant) {
-        self.in_flight = self.in_flight.saturating_sub(1);
-        self.latest = Some(now);
-        self.end_probe(now);
-        if permit.era == self.era {
-            self.current = self.current.saturating_sub(1);
-            if let Some(outcome) = outcome.filter(|&outcome| self.is_telling(outcome)) {
-                self.learn(&permit, outcome, now);
-            }
-            self.end_probe(now);
-        }
-        self.limit.round();
+        let telling = outcome.filter(|&outcome| self.is_telling(outcome));
+        self.end(&permit, telling, now);
     }
 
     /// When a call ends, nobody knows; when a probe goes on, is known.

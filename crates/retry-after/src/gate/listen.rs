@@ -8,8 +8,8 @@ use std::{
 use http::{HeaderMap, Response, StatusCode};
 use tower_throttle_core::{Classify, HttpOutcome, Outcome, Verdict};
 
-use super::word::Word;
-use crate::{Limit, Profile, Signals};
+use super::word::{Concurrency, Word};
+use crate::{Cause, Limit, Profile, Signals};
 
 /// Makes of each response what a [`Gate`](crate::Gate) learns from it.
 ///
@@ -33,7 +33,8 @@ use crate::{Limit, Profile, Signals};
 /// [held](tower_throttle_core::hold::Body) until then: `RESOURCE_EXHAUSTED` and `UNAVAILABLE` close the
 /// gate for [`Signals::retry_after`], and for no default pause. But if the head says for how long to
 /// wait, as it may for one who [acts on what is exhausted](Self::act_on_exhausted), this is what the
-/// gate learns at the end of the call, as of a success, and the trailers go unheard.
+/// gate learns at the end of the call, as of a success, and the trailers go unheard. If it only declares how
+/// many calls may be in flight, that goes unheard instead.
 ///
 /// `T` is what the limiter learns: a [`Word`], or what can be made of one, such as a pair of it and
 /// the [`Outcome`].
@@ -158,20 +159,33 @@ impl Ear {
             || status == StatusCode::SERVICE_UNAVAILABLE
             || is_unavailable(response.headers())
             || self.profile.throttles(status);
-        if !may_refuse && !self.acts_on_exhausted {
+        if !may_refuse && !self.acts_on_exhausted && !declares(response.headers()) {
             return Word::silent(outcome);
         }
         let signals = Signals::of(response, &self.profile);
-        let asked = self.asked(outcome, status, &signals);
+        Word {
+            concurrency: concurrency(outcome, &signals),
+            ..self.judge(outcome, status, &signals, may_refuse)
+        }
+    }
+
+    fn judge(
+        &self,
+        outcome: Outcome,
+        status: StatusCode,
+        signals: &Signals,
+        may_refuse: bool,
+    ) -> Word {
+        let asked = self.asked(outcome, status, signals);
         let asked = asked.filter(|_| may_refuse);
         let exhausted = signals.binding().filter(|limit| limit.exhausted());
         let reset = exhausted.and_then(Limit::until_reset);
         let reset = reset.filter(|_| self.acts_on_exhausted);
         let pause = asked.max(reset);
         if outcome != Outcome::Throttled && asked.is_none() {
-            return Word { outcome, pause };
+            return Word::new(outcome, pause);
         }
-        hit(self.name.as_deref(), Some(status), &signals, pause);
+        hit(self.name.as_deref(), Some(status), signals, pause);
         Word::refused(pause)
     }
 
@@ -207,6 +221,18 @@ fn hear(trailers: &HeaderMap) -> Option<Word> {
     }
     hit(None, None, &signals, pause);
     Some(Word::refused(pause))
+}
+
+/// Whether it may say how many requests are allowed in flight.
+fn declares(headers: &HeaderMap) -> bool {
+    headers.contains_key("ratelimit-policy")
+}
+
+fn concurrency(outcome: Outcome, signals: &Signals) -> Option<Concurrency> {
+    let at_most = |limit| Concurrency::AtMost(u32::try_from(limit).unwrap_or(u32::MAX));
+    let refused = outcome == Outcome::Throttled && signals.cause() == Some(Cause::Concurrency);
+    let declared = signals.concurrency().map(at_most);
+    declared.or(refused.then_some(Concurrency::TooMany))
 }
 
 /// Whether a gRPC call failed with `UNAVAILABLE`: one that says when to come back was turned away.

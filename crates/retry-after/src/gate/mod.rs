@@ -15,8 +15,13 @@ use tower_throttle_core::{Limiter, Report, Snapshot, Wait};
 use tower_throttle_jitter::{Generator, Jitter};
 
 pub use self::{
-    beside::Beside, closure::GatePermit, layer::RetryAfterLayer, listen::Listen, settings::OverCap,
-    shared::SharedGate, word::Word,
+    beside::Beside,
+    closure::GatePermit,
+    layer::RetryAfterLayer,
+    listen::Listen,
+    settings::OverCap,
+    shared::SharedGate,
+    word::{Concurrency, Word},
 };
 use self::{
     closure::Closure,

@@ -15,23 +15,39 @@ pub struct Word {
     /// [`default_pause`](crate::Listen::default_pause). A limiter that finds its own answer to that sets
     /// it to zero, and is told of such a response without a pause, and else of what the server asked for.
     pub pause: Option<Duration>,
+    /// What it says of the requests in flight.
+    pub concurrency: Option<Concurrency>,
+}
+
+/// What a response says of the requests in flight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concurrency {
+    /// So many are allowed: the server declares it.
+    AtMost(u32),
+    /// There are too many, of however many are allowed: see
+    /// [`Cause::Concurrency`](crate::Cause::Concurrency).
+    TooMany,
 }
 
 impl Word {
+    /// This outcome, and for how long everybody shall wait.
+    #[must_use]
+    pub const fn new(outcome: Outcome, pause: Option<Duration>) -> Self {
+        Self {
+            outcome,
+            pause,
+            concurrency: None,
+        }
+    }
+
     /// A request was turned away.
     pub(super) const fn refused(pause: Option<Duration>) -> Self {
-        Self {
-            outcome: Outcome::Throttled,
-            pause,
-        }
+        Self::new(Outcome::Throttled, pause)
     }
 
     /// Nobody needs to wait because of this.
     pub(super) const fn silent(outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            pause: None,
-        }
+        Self::new(outcome, None)
     }
 }
 

@@ -251,18 +251,6 @@ impl Signals {
         }
     }
 
-    /// What the limit was about, if the server told more than that there is one.
-    #[must_use]
-    pub fn cause(&self) -> Option<Cause> {
-        let in_flight = |limit: &Limit| limit.limit == Some(0) && limit.remaining == Some(0);
-        let in_flight = self
-            .limits
-            .iter()
-            .any(in_flight)
-            .then_some(Cause::Concurrency);
-        self.heard.cause.or(in_flight)
-    }
-
     /// The status of a gRPC call; 8 is `RESOURCE_EXHAUSTED`, 14 `UNAVAILABLE`.
     #[must_use]
     pub fn grpc_status(&self) -> Option<u32> {

@@ -11,7 +11,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_throttle_core::{Classify, Outcome, Verdict, hold};
-use tower_throttle_retry_after::{Listen, Profile, RetryAfterLayer, Signals, Word};
+use tower_throttle_retry_after::{Concurrency, Listen, Profile, RetryAfterLayer, Signals, Word};
 
 use crate::world::{closed_by, exact_layer, ms, now, response, secs};
 
@@ -352,7 +352,7 @@ async fn an_error_or_a_call_that_is_given_up_does_not_close_it() {
 }
 
 fn word(outcome: Outcome, pause: Option<Duration>) -> Word {
-    Word { outcome, pause }
+    Word::new(outcome, pause)
 }
 
 /// What a limiter is told of a response by its head.
@@ -421,5 +421,28 @@ fn without_a_default_pause_a_limiter_is_told_what_the_server_asked_for_and_nothi
             expected,
             "{status} {headers:?}"
         );
+    }
+}
+
+#[test]
+fn a_limiter_beside_the_gate_learns_what_is_said_of_the_requests_in_flight() {
+    let slots = (
+        "ratelimit-policy",
+        r#""a";q=9;qu="concurrent-requests", "b";q=4;qu="concurrent-requests", "c";q=2;w=60"#,
+    );
+    let okta = [("x-rate-limit-limit", "0"), ("x-rate-limit-remaining", "0")];
+    let stripe = ("stripe-rate-limited-reason", "global-concurrency");
+    for (status, headers, expected) in [
+        (200, &[slots][..], Some(Concurrency::AtMost(4))),
+        (429, &[slots], Some(Concurrency::AtMost(4))),
+        (429, &okta, Some(Concurrency::TooMany)),
+        (429, &[stripe], Some(Concurrency::TooMany)),
+        (200, &okta, None),
+        (429, &[("retry-after", "7")], None),
+        (200, &[("ratelimit-policy", r#""c";q=2;w=60"#)], None),
+    ] {
+        let word = heard(&Listen::new(), &response(status, headers));
+        assert_eq!(word.concurrency, expected, "{status} {headers:?}");
+        assert_eq!(word.pause.is_some(), status == 429, "{status} {headers:?}");
     }
 }

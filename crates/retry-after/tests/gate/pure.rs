@@ -29,10 +29,7 @@ fn a_word_closes_the_gate_until_it_ends() {
 #[test]
 fn what_says_no_pause_changes_nothing() {
     let (mut gate, t0) = (exact(), now());
-    let silent = Word {
-        outcome: Outcome::Throttled,
-        pause: None,
-    };
+    let silent = Word::new(Outcome::Throttled, None);
     gate.complete(GatePermit::default(), Some(silent), t0);
     gate.complete(GatePermit::default(), None, t0);
     hear(&mut gate, Duration::ZERO, t0);

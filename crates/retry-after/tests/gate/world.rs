@@ -37,10 +37,7 @@ pub(crate) fn exact() -> Gate {
 
 /// The answer to a request comes in, and says wait.
 pub(crate) fn hear(gate: &mut Gate, pause: Duration, now: Instant) {
-    let word = Word {
-        outcome: Outcome::Throttled,
-        pause: Some(pause),
-    };
+    let word = Word::new(Outcome::Throttled, Some(pause));
     gate.complete(GatePermit::default(), Some(word), now);
 }
 

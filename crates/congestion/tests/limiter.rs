@@ -13,29 +13,12 @@ use tower_throttle_congestion::{
 };
 use tower_throttle_core::{Limiter, Outcome, Room, Wait};
 
-/// Says what it is told to say.
-#[derive(Debug, Clone, Default)]
-struct Says(Option<f64>);
+mod support;
 
-impl Estimator for Says {
-    fn learn(&mut self, sample: &Sample, _limit: f64, _bounds: Bounds) -> Option<Change> {
-        // As many as milliseconds have passed.
-        let told = sample.latency().as_secs_f64() * 1000.0;
-        Some(Change::new(self.0.unwrap_or(told), Cause::Set))
-    }
-}
-
-fn passes<E: Estimator>(limiter: &Congestion<E>, now: Instant) -> bool {
-    limiter.check(&(), now) == Wait::Now
-}
-
-fn fill<E: Estimator>(limiter: &mut Congestion<E>, now: Instant) -> Vec<CongestionPermit> {
-    let mut permits = Vec::new();
-    while passes(limiter, now) {
-        permits.push(limiter.take((), now));
-    }
-    permits
-}
+use support::{
+    ms,
+    pure::{Says, fill, passes},
+};
 
 /// Lets a request pass as an adapter does that knows of the room and doesn't ask.
 fn pass_unasked<E: Estimator>(
@@ -55,10 +38,6 @@ fn pass_unasked<E: Estimator>(
         },
         now,
     )
-}
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
 }
 
 #[test]
@@ -306,50 +285,51 @@ fn one_that_passed_unasked_before_the_limit_was_set_says_nothing_about_it() {
     assert_eq!((limiter.limit(), limiter.in_flight()), (5, 0));
 }
 
+/// Whatever is learnt, and however small a limit is set.
 #[test]
-fn a_declared_concurrency_is_a_ceiling() {
+fn a_floor_is_a_floor() {
     let now = Instant::now();
-    let mut limiter = Congestion::with(Says(Some(50.0))).start(20);
-
-    limiter.set_ceiling(Some(4));
-    assert_eq!(
-        (limiter.limit(), limiter.last_cause()),
-        (4, Some(Cause::Declared))
-    );
-
+    let mut limiter = Congestion::with(Says(Some(2.0))).min_limit(5).start(7);
     let permit = limiter.take((), now);
     limiter.complete(permit, Some(Outcome::Succeeded), now);
-    assert_eq!(limiter.limit(), 4);
+    assert_eq!(limiter.limit(), 5);
 
-    limiter.set_ceiling(None);
-    let permit = limiter.take((), now);
-    limiter.complete(permit, Some(Outcome::Succeeded), now);
-    assert_eq!(limiter.limit(), 50);
+    limiter.set_limit(3);
+    assert_eq!(limiter.limit(), 5);
 }
 
-/// Each time that the lower one came, what was in flight counted no more: 429s to everything, and a limit of 20.
+/// A floor above it would let more in than the highest limit says.
 #[test]
-fn ceilings_that_alternate_do_not_stop_the_learning() {
-    let mut now = Instant::now();
-    let mut limiter = Congestion::new();
-    for _ in 0..120 {
-        let permits = fill(&mut limiter, now);
-        now += ms(1000);
-        for (permit, ceiling) in permits.into_iter().zip([40, 10].into_iter().cycle()) {
-            limiter.set_ceiling(Some(ceiling));
-            limiter.complete(permit, Some(Outcome::Throttled), now);
-        }
+fn a_highest_limit_below_the_lowest_wins() {
+    let limiter = Congestion::new().min_limit(50).max_limit(10);
+
+    assert_eq!(limiter.limit(), 10);
+}
+
+/// As many as were in flight when the call was sent.
+#[derive(Debug)]
+struct InFlight;
+
+impl Estimator for InFlight {
+    fn learn(&mut self, sample: &Sample, _limit: f64, _bounds: Bounds) -> Option<Change> {
+        Some(Change::new(f64::from(sample.in_flight), Cause::Set))
     }
-    assert_eq!(limiter.limit(), 1);
 }
 
+/// What is in flight at its end tells nothing of why a call took so long.
 #[test]
-fn a_declared_concurrency_of_zero_lets_one_through_to_ask() {
-    let mut limiter = Congestion::new();
+fn a_call_counts_those_that_were_in_flight_at_its_start() {
+    let now = Instant::now();
+    let mut limiter = Congestion::with(InFlight).start(5);
+    let mut permits = fill(&mut limiter, now);
+    let last = permits.pop().unwrap();
+    for permit in permits {
+        limiter.complete(permit, None, now);
+    }
 
-    limiter.set_ceiling(Some(0));
+    limiter.complete(last, Some(Outcome::Succeeded), now);
 
-    assert_eq!(limiter.limit(), 1);
+    assert_eq!(limiter.limit(), 5);
 }
 
 /// tower-resilience accepts a minimum of 0, and never lets anybody through again.
@@ -405,7 +385,7 @@ fn op() -> impl Strategy<Value = Op> {
         6 => (any::<usize>(), outcome()).prop_map(|(which, outcome)| Op::Complete(which, outcome)),
         1 => any::<usize>().prop_map(Op::GiveUp),
         1 => any::<usize>().prop_map(Op::Cancel),
-        1 => any::<u32>().prop_map(Op::Set),
+        1 => prop_oneof![0..300_u32, any::<u32>()].prop_map(Op::Set),
         1 => prop::option::of(0..300_u32).prop_map(Op::Ceiling),
         4 => prop_oneof![0..3_000_000_000_u64, 0..u64::MAX].prop_map(Op::Forward),
         1 => (0..3_000_000_000_u64).prop_map(Op::Back),
@@ -413,10 +393,10 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 /// In flight is at most the limit when somebody is let in; permits don't get lost; the limit stays
-/// within its bounds; nothing panics.
+/// within its bounds, of which a declared ceiling wins; nothing panics.
 fn holds<E: Estimator>(mut limiter: Congestion<E>, bounds: Bounds, ops: Vec<Op>) {
     let mut now = Instant::now() + Duration::from_secs(1000);
-    let mut permits = Vec::new();
+    let (mut permits, mut ceiling) = (Vec::new(), None);
     for op in ops {
         match op {
             Op::Take if passes(&limiter, now) => {
@@ -437,7 +417,10 @@ fn holds<E: Estimator>(mut limiter: Congestion<E>, bounds: Bounds, ops: Vec<Op>)
                 limiter.cancel(permits.swap_remove(which % permits.len()), now);
             }
             Op::Set(limit) => limiter.set_limit(limit),
-            Op::Ceiling(ceiling) => limiter.set_ceiling(ceiling),
+            Op::Ceiling(declared) => {
+                ceiling = declared;
+                limiter.set_ceiling(ceiling);
+            }
             Op::Forward(nanos) => {
                 now = now.checked_add(Duration::from_nanos(nanos)).unwrap_or(now);
             }
@@ -447,8 +430,9 @@ fn holds<E: Estimator>(mut limiter: Congestion<E>, bounds: Bounds, ops: Vec<Op>)
             _ => {}
         }
         assert_eq!(limiter.in_flight() as usize, permits.len());
-        assert!((1..=bounds.max).contains(&limiter.limit()));
-        assert!(limiter.limit() >= bounds.min || limiter.limit() == 1 || bounds.min > 1);
+        let highest = ceiling.map_or(bounds.max, |ceiling| ceiling.clamp(1, bounds.max));
+        let lowest = bounds.min.min(highest);
+        assert!((lowest..=highest).contains(&limiter.limit()));
     }
 }
 
@@ -460,9 +444,12 @@ proptest! {
         max in 1..300_u32,
     ) {
         let bounds = Bounds::new(min.min(max), max);
-        holds(Congestion::new().min_limit(min.min(max)).max_limit(max), bounds, ops.clone());
-        holds(Congestion::with(LittlesLaw::new()).max_limit(max), Bounds::new(1, max), ops.clone());
-        holds(Congestion::with(LittlesLaw::as_published()), Bounds::new(1, 200), ops);
+        let gradient = Congestion::new().seed(1).min_limit(bounds.min).max_limit(max);
+        holds(gradient, bounds, ops.clone());
+        let law = Congestion::with(LittlesLaw::new()).seed(1).min_limit(bounds.min).max_limit(max);
+        holds(law, bounds, ops.clone());
+        let published = Congestion::with(LittlesLaw::as_published()).seed(1);
+        holds(published, Bounds::new(1, 200), ops);
     }
 
     /// What passes at an instant passes later, if nothing happens in between.

@@ -1,6 +1,8 @@
 //! Workers who call one after another, in virtual time.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
+pub(crate) mod pure;
+
 use std::{
     sync::{
         Arc,

@@ -4,95 +4,19 @@
     reason = "time has to begin somewhere; nothing here waits for it"
 )]
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use tower_throttle_congestion::{
-    Bounds, Congestion, CongestionPermit, Estimator, Gradient, LittlesLaw, Sample,
+use tower_throttle_congestion::{Bounds, Congestion, Estimator, Gradient, LittlesLaw, Sample};
+use tower_throttle_core::{Limiter, Outcome};
+
+mod support;
+
+use support::{
+    ms,
+    pure::{at_once, fill},
+    world::{Loop, SECOND, always, queue, slots},
 };
-use tower_throttle_core::{Limiter, Outcome, Wait};
-
-/// One client that always has something to send, and a server that answers after a time that depends
-/// on how many are in flight.
-struct Loop<E> {
-    limiter: Congestion<E>,
-    now: Instant,
-    /// By when they are over.
-    calls: VecDeque<(Instant, CongestionPermit)>,
-    answered: u32,
-}
-
-const SECOND: Duration = Duration::from_secs(1);
-
-fn ms(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-impl<E: Estimator> Loop<E> {
-    fn new(limiter: Congestion<E>) -> Self {
-        Self {
-            limiter: limiter.seed(1),
-            now: Instant::now(),
-            calls: VecDeque::new(),
-            answered: 0,
-        }
-    }
-
-    /// Sends whatever may be sent for so long; each answer is what `answer` says of as many in flight.
-    fn run(&mut self, time: Duration, answer: impl Fn(usize) -> (Duration, Outcome)) -> u32 {
-        let end = self.now + time;
-        let before = self.answered;
-        while self.now < end {
-            match self.limiter.check(&(), self.now) {
-                Wait::Now => self.send(&answer),
-                Wait::Until(at) if self.calls.is_empty() => self.now = at,
-                _ => self.finish(&answer),
-            }
-        }
-        self.answered - before
-    }
-
-    fn send(&mut self, answer: &impl Fn(usize) -> (Duration, Outcome)) {
-        let permit = self.limiter.take((), self.now);
-        let (latency, _) = answer(self.calls.len() + 1);
-        let over = self.now + latency;
-        let place = self.calls.partition_point(|(at, _)| *at <= over);
-        self.calls.insert(place, (over, permit));
-    }
-
-    fn finish(&mut self, answer: &impl Fn(usize) -> (Duration, Outcome)) {
-        let (_, outcome) = answer(self.calls.len());
-        let (at, permit) = self.calls.pop_front().unwrap();
-        self.now = self.now.max(at);
-        self.answered += u32::from(outcome == Outcome::Succeeded);
-        self.limiter.complete(permit, Some(outcome), self.now);
-    }
-}
-
-/// `slots` requests at once take 200 ms each; more wait.
-fn queue(slots: usize) -> impl Fn(usize) -> (Duration, Outcome) {
-    move |in_flight| {
-        let load = in_flight.max(slots);
-        let micros = u64::try_from(200_000 * load / slots).unwrap();
-        (Duration::from_micros(micros), Outcome::Succeeded)
-    }
-}
-
-/// Slows down from the first request on, and has the most throughput with half of `slots`.
-fn slots(slots: u32) -> impl Fn(usize) -> (Duration, Outcome) {
-    move |in_flight| {
-        let load = f64::from(u32::try_from(in_flight).unwrap()) / f64::from(slots);
-        let latency = ms(200).div_f64(1.0 - load.min(0.95));
-        (latency, Outcome::Succeeded)
-    }
-}
-
-fn always(latency: Duration, outcome: Outcome) -> impl Fn(usize) -> (Duration, Outcome) {
-    move |_| (latency, outcome)
-}
 
 #[test]
 fn a_queue_is_kept_full_and_short() {
@@ -153,34 +77,9 @@ fn littles_law_reaches_the_floor_by_drops_and_recovers() {
     pure_drops_reach_the_floor_and_fast_answers_recover(LittlesLaw::new());
 }
 
-/// The original can't shrink while every place is taken, which is when it should.
-#[test]
-fn littles_law_shrinks_while_it_is_saturated() {
-    let mut world = Loop::new(Congestion::with(LittlesLaw::new()).start(60));
-
-    world.run(60 * SECOND, queue(10));
-
-    assert!(world.limiter.limit() <= 25, "{}", world.limiter.limit());
-    assert_eq!(world.limiter.baseline(), Some(ms(200)));
-}
-
-/// The pressure of the original is how many of its own requests are in flight, so it keeps two in
-/// flight whatever the server does.
-#[test]
-fn littles_law_as_published_counts_its_own_requests() {
-    let law = LittlesLaw::as_published();
-    let mut world = Loop::new(Congestion::with(law).start(8).max_limit(8));
-    world.run(60 * SECOND, always(ms(200), Outcome::Succeeded));
-    assert!(world.limiter.limit() <= 4, "{}", world.limiter.limit());
-
-    let mut world = Loop::new(Congestion::with(LittlesLaw::new()).start(8).max_limit(8));
-    world.run(60 * SECOND, always(ms(200), Outcome::Succeeded));
-    assert_eq!(world.limiter.limit(), 8);
-}
-
 fn burst_of_errors<E: Estimator>(estimator: E) -> u32 {
     let now = Instant::now();
-    let mut limiter = Congestion::with(estimator).start(100);
+    let mut limiter = Congestion::with(estimator).start(100).seed(1);
     let permits: Vec<_> = (0..20).map(|_| limiter.take((), now)).collect();
     for (permit, millis) in permits.into_iter().zip(400..) {
         limiter.complete(permit, Some(Outcome::Failed), now + ms(millis));
@@ -195,9 +94,71 @@ fn twenty_errors_of_one_burst_are_one_event() {
     assert_eq!(burst_of_errors(Gradient::new()), 50);
 }
 
+/// Ten of twenty fail, and the limit is halved for them; that the others fail too, later, is not the fault of the
+/// half.
+#[test]
+fn calls_sent_before_a_window_closed_say_nothing_about_the_limit_since_then() {
+    let now = Instant::now();
+    let mut limiter = Congestion::new().seed(1);
+    let mut permits = fill(&mut limiter, now);
+    let late = permits.split_off(10);
+    for (permits, millis) in [(permits, 400), (late, 1000)] {
+        for permit in permits {
+            limiter.complete(permit, Some(Outcome::Failed), now + ms(millis));
+        }
+        assert_eq!(limiter.limit(), 10, "after {millis} ms");
+    }
+}
+
+/// The server is as fast as with little to do, as it has little to do.
+#[test]
+fn a_limit_of_which_less_than_four_fifths_is_used_does_not_rise() {
+    for (calls, rises) in [(3, false), (7, false), (8, true)] {
+        let mut limiter = Congestion::new().start(10).seed(1);
+        at_once(&mut limiter, calls);
+        let limit = limiter.limit();
+        assert_eq!(limit > 10, rises, "{limit} with {calls} in flight");
+    }
+}
+
+/// The limit after windows of ten calls, with so many in flight in each.
+fn after_windows(in_flight: &[u32]) -> f64 {
+    let (start, bounds) = (Instant::now(), Bounds::new(1, 200));
+    let mut gradient = Gradient::new();
+    let mut limit = 100.0;
+    for (&in_flight, second) in in_flight.iter().zip(0..) {
+        for call in 0..10 {
+            let sent = start + second * SECOND + call * ms(50);
+            let sample = Sample::new(sent, sent + ms(20), in_flight, Outcome::Succeeded);
+            if let Some(change) = gradient.learn(&sample, limit, bounds) {
+                limit = change.limit;
+            }
+        }
+    }
+    limit
+}
+
+/// The first calls of a burst that are answered don't tell how many there are, and the limit fell with each burst.
+#[test]
+fn what_was_in_flight_in_the_window_before_is_used_too() {
+    assert!(after_windows(&[100, 10]) >= 100.0);
+    assert!(after_windows(&[100, 10, 10]) <= 50.0);
+}
+
+/// Of a server of which nothing is known, a part of what is in flight may be much.
+#[test]
+fn the_first_probe_sends_three_at_a_time() {
+    let mut world = Loop::new(Congestion::new().start(100));
+    while world.limiter.estimator().probe().is_none() {
+        world.run(ms(1), queue(20));
+    }
+    let probe = world.limiter.estimator().probe();
+    assert_eq!(probe.map(|probe| probe.at_most), Some(3));
+}
+
 fn call_one_after_another<E: Estimator>(estimator: E) -> u32 {
     let mut now = Instant::now();
-    let mut limiter = Congestion::with(estimator).start(10);
+    let mut limiter = Congestion::with(estimator).start(10).seed(1);
     let mut highest = 0;
     for _ in 0..500 {
         let permit = limiter.take((), now);
@@ -231,21 +192,30 @@ fn the_limit_does_not_drift_while_nobody_uses_it() {
     );
 }
 
-/// An unsigned difference of latencies overflows in some.
+/// An unsigned difference of latencies overflows in some, and a limit that is no number stays.
 #[test]
 fn falling_latency_does_not_panic() {
-    for latency in [10_000, 1_000, 100, 10, 1, 0] {
-        let mut world = Loop::new(Congestion::new());
-        world.run(20 * SECOND, always(ms(5_000), Outcome::Succeeded));
-        world.run(
-            5 * SECOND,
-            always(
-                ms(latency) + Duration::from_nanos(1_000_000),
-                Outcome::Succeeded,
-            ),
-        );
-        assert!(world.limiter.limit() >= 1);
+    let mut now = Instant::now();
+    let mut limiter = Congestion::new().seed(1);
+    for latency in [5_000, 1_000, 100, 10, 1, 0] {
+        let end = now + 100 * SECOND;
+        while now < end {
+            let permits = fill(&mut limiter, now);
+            let sent = now;
+            now += ms(latency);
+            for permit in permits {
+                limiter.complete(permit, Some(Outcome::Succeeded), now);
+            }
+            now = now.max(sent + ms(10));
+        }
+        let limit = limiter.exact_limit();
+        assert!((20.0..=200.0).contains(&limit), "{limit} at {latency} ms");
     }
+    assert!(
+        limiter.baseline().unwrap() < ms(2),
+        "{:?}",
+        limiter.baseline()
+    );
 }
 
 /// The dates of both count from the same instant, whenever they begin.
@@ -297,6 +267,7 @@ fn sample() -> impl Strategy<Value = (u64, u64, u32, Outcome)> {
 fn stays_a_number<E: Estimator>(mut estimator: E, samples: &[(u64, u64, u32, Outcome)]) {
     let zero = Instant::now();
     let bounds = Bounds::new(1, 200);
+    estimator.seed(1);
     let after = |nanos| {
         zero.checked_add(Duration::from_nanos(nanos))
             .unwrap_or(zero)

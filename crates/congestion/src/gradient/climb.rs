@@ -163,6 +163,8 @@ impl Climb {
 
 #[cfg(test)]
 mod tests {
+    use std::cmp::Ordering::Equal;
+
     use super::*;
 
     /// The limit after so many windows of a latency each, with room to spare.
@@ -200,5 +202,37 @@ mod tests {
 
         climb.unbind();
         assert!(rise(&mut climb, 1.0, 100) > 2.0 * highest);
+    }
+
+    /// A limit would creep up for ever, as long as the latency is within the band.
+    #[test]
+    fn a_climb_ends_when_hardly_any_room_is_left_and_begins_again_with_much() {
+        let mut climb = Climb::new();
+        let mut limit = 20.0;
+        for _ in 0..10 {
+            limit = climb.step(limit, 0.05, 1.0);
+        }
+        assert_eq!(climb.step(limit, 0.2, 1.0).total_cmp(&limit), Equal);
+        assert!(climb.step(limit, 0.3, 1.0) > limit);
+    }
+
+    /// One that was open for long, as hardly anything was sent, tells no more than others.
+    #[test]
+    fn a_limit_rises_by_seven_tenths_of_itself_in_a_window_however_long() {
+        let next = Climb::new().step(10.0, 1.0, 1e6);
+        assert!((next - 17.0).abs() < 1e-9, "{next}");
+    }
+
+    #[test]
+    fn who_begins_anew_gives_up_the_more_the_larger_its_limit_is() {
+        let again = |limit: f64| {
+            let mut climb = Climb::new();
+            assert_eq!(climb.again(limit), None, "it has not been found");
+            climb.step(limit, -1.0, 1.0);
+            climb.again(limit).expect("it has been found") / limit
+        };
+        let [small, medium, large] = [1.5, 3.0, 100.0].map(again);
+        assert!(small < 0.9 && medium < 0.9 * small, "{small} {medium}");
+        assert!((large - LEAST_REST).abs() < 1e-9, "{large}");
     }
 }

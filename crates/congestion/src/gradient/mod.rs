@@ -285,3 +285,58 @@ impl Default for Gradient {
         Self::new()
     }
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "time has to begin somewhere; nothing here waits for it"
+)]
+mod tests {
+    use std::time::Duration;
+
+    use tower_throttle_core::Outcome;
+
+    use super::{
+        baseline::{Reading, Trust},
+        *,
+    };
+    use crate::Sample;
+
+    /// A window of ten calls that took so many times these.
+    fn window(sent: Instant, times: f64, latency: impl Fn(u32) -> f64) -> Window {
+        let mut window = Window::default();
+        for i in 0..10 {
+            let answered = sent + Duration::from_secs_f64(times * latency(i));
+            window.add(&Sample::new(sent, answered, 20, Outcome::Succeeded));
+        }
+        window
+    }
+
+    /// The limit after a window that is twice as slow as those before, if it was 20.
+    fn after_a_slow_window(latency: impl Fn(u32) -> f64) -> f64 {
+        let now = Instant::now();
+        let mut gradient = Gradient::new();
+        for _ in 0..20 {
+            gradient.usual.learn(&window(now, 1.0, &latency));
+        }
+        let reading = Reading {
+            latency: gradient.usual.latency().expect("there were windows"),
+            calls: 8.0,
+            trust: Trust::Full,
+        };
+        gradient.read(Some(reading));
+        let slow = window(now, 2.0, &latency);
+        let latency = slow.latency().expect("there were calls");
+        gradient.follow(latency, 20.0, &slow, now).limit
+    }
+
+    /// Ten calls of an exponential distribution take twice as long as ten others once in a while, and the limit
+    /// wore down.
+    #[test]
+    fn a_slow_window_is_doubted_if_latencies_vary() {
+        let steady = after_a_slow_window(|i| 0.2 + 0.01 * f64::from(i));
+        let varying = after_a_slow_window(|i| -0.2 * (1.0 - (f64::from(i) + 0.5) / 10.0).ln());
+        assert!(steady < 19.0, "{steady}");
+        assert!(varying >= 20.0, "{varying}");
+    }
+}

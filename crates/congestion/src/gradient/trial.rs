@@ -152,11 +152,8 @@ fn secs(secs: f64) -> Duration {
 mod tests {
     use super::*;
 
-    /// Calls that were sent between the early end of a probe and its planned one counted as its own, if latencies
-    /// varied.
-    #[test]
-    fn what_is_sent_after_an_early_end_tells_of_the_load_after_it() {
-        let at = Instant::now();
+    /// A probe of a server that takes a second.
+    fn trial(at: Instant) -> Trial {
         let date = Date {
             at,
             made_by_all: true,
@@ -165,14 +162,33 @@ mod tests {
         };
         let limits = (20.0, 20.0);
         let trial = Trial::start(&date, at, 0.0, limits, &mut Dice::default());
-        let mut trial = trial.expect("it is not too late");
-        let sent = |after| {
-            let started = at + secs(after);
-            Sample::new(started, started + secs(1.0), 5, Outcome::Succeeded)
-        };
+        trial.expect("it is not too late")
+    }
+
+    fn call(sent: Instant, took: f64) -> Sample {
+        Sample::new(sent, sent + secs(took), 5, Outcome::Succeeded)
+    }
+
+    /// Calls that were sent between the early end of a probe and its planned one counted as its own, if latencies
+    /// varied.
+    #[test]
+    fn what_is_sent_after_an_early_end_tells_of_the_load_after_it() {
+        let at = Instant::now();
+        let mut trial = trial(at);
         trial.end(at + secs(2.0));
 
-        assert!(trial.learn_late(&sent(1.9)));
-        assert!(!trial.learn_late(&sent(2.1)));
+        assert!(trial.learn_late(&call(at + secs(1.9), 1.0)));
+        assert!(!trial.learn_late(&call(at + secs(2.1), 1.0)));
+    }
+
+    /// A server that hung once, during a probe, would be one that is always so slow.
+    #[test]
+    fn a_call_that_hangs_counts_as_ten_times_the_latency_under_load() {
+        let at = Instant::now();
+        let mut trial = trial(at);
+        assert!(trial.learn_late(&call(at + secs(1.5), 3600.0)));
+
+        let latency = trial.reading().expect("it was answered").latency.exp();
+        assert!((latency - EXTREME).abs() < 1e-6, "{latency}");
     }
 }

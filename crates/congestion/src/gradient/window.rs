@@ -251,3 +251,54 @@ impl Mean {
         all * count / (count - 1.0)
     }
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "time has to begin somewhere; nothing here waits for it"
+)]
+mod tests {
+    use super::*;
+
+    fn call(sent: Instant, took: Duration) -> Sample {
+        Sample::new(sent, sent + took, 1, Outcome::Succeeded)
+    }
+
+    /// One call a minute would tell nothing for ten minutes.
+    #[test]
+    fn a_window_closes_by_time_with_fewer_calls_than_ten() {
+        let sent = Instant::now();
+        let mut window = Window::default();
+        window.add(&call(sent, Duration::from_millis(500)));
+
+        assert!(!window.is_over(sent + Duration::from_millis(1999)));
+        assert!(window.is_over(sent + Duration::from_millis(2000)));
+    }
+
+    #[test]
+    fn a_window_is_open_for_three_times_what_its_calls_take() {
+        let sent = Instant::now();
+        let mut window = Window::default();
+        window.add(&call(sent, Duration::from_secs(10)));
+
+        assert!(!window.is_over(sent + Duration::from_secs(29)));
+        assert!(window.is_over(sent + Duration::from_secs(31)));
+    }
+
+    /// One call that hung for hours, and was over at last, would have made of the server a slow one.
+    #[test]
+    fn a_call_that_hangs_counts_as_ten_times_what_is_usual() {
+        let before = Instant::now();
+        let mut window = Window::default();
+        window.add(&call(before, Duration::from_millis(100)));
+        let mut usual = Usual::default();
+        usual.learn(&window);
+
+        let mut window = Window::after(before, &usual);
+        let sent = before + Duration::from_millis(1);
+        window.add(&call(sent, Duration::from_secs(10_000)));
+
+        let latency = window.latency().expect("it was answered").exp();
+        assert!((latency - 1.0).abs() < 1e-6, "{latency}");
+    }
+}

@@ -1,7 +1,12 @@
 //! Workers who call one after another, in virtual time.
 #![allow(dead_code, reason = "not every test needs all of it")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test tells what the time is, and it stands still"
+)]
 
 pub(crate) mod pure;
+pub(crate) mod world;
 
 use std::{
     sync::{

@@ -5,7 +5,9 @@ use std::time::Instant;
 use tower_throttle_congestion::{
     Bounds, Cause, Change, Congestion, CongestionPermit, Estimator, Sample,
 };
-use tower_throttle_core::{Limiter, Wait};
+use tower_throttle_core::{Limiter, Outcome, Wait};
+
+use super::ms;
 
 /// Says what it is told to say.
 #[derive(Debug, Clone, Default)]
@@ -33,4 +35,16 @@ pub(crate) fn fill<E: Estimator>(
         permits.push(limiter.take((), now));
     }
     permits
+}
+
+/// So many calls at once, of 99 ms, each tenth of a second for a minute.
+pub(crate) fn at_once(limiter: &mut Congestion, calls: usize) {
+    let start = Instant::now();
+    for round in 0..600 {
+        let now = start + round * ms(100);
+        let permits: Vec<_> = (0..calls).map(|_| limiter.take((), now)).collect();
+        for permit in permits {
+            limiter.complete(permit, Some(Outcome::Succeeded), now + ms(99));
+        }
+    }
 }

@@ -31,3 +31,34 @@ fn into(since: Duration, period: Duration) -> Duration {
     let nanos = since.as_nanos() % period.as_nanos();
     Duration::from_nanos(u64::try_from(nanos).unwrap_or_default())
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is read of the clock of the wall is compared with it"
+)]
+mod tests {
+    use super::*;
+
+    fn since_epoch() -> Duration {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        since.expect("it is later than that")
+    }
+
+    /// Whenever it is asked for: the clock of the wall says the same multiple of the period, or of half of it …
+    #[test]
+    fn a_meeting_is_at_a_multiple_of_the_period_by_the_clock_of_the_wall() {
+        let (start, since) = (now(), since_epoch());
+        let meeting = meeting();
+        let took = start.elapsed() + Duration::from_millis(10);
+        let least = PERIOD / (1 << 9);
+        if start.checked_sub(least).is_none() {
+            return; // This machine has only just been started, and knows no instant that is earlier.
+        }
+        let past = into(since + took - start.duration_since(meeting), least);
+        assert!(
+            past <= 2 * took,
+            "{past:?} past a multiple, within {took:?}"
+        );
+    }
+}

@@ -41,7 +41,7 @@ fn a_declared_concurrency_is_a_ceiling() {
 #[test]
 fn ceilings_that_alternate_do_not_stop_the_learning() {
     let mut now = Instant::now();
-    let mut limiter = Congestion::new();
+    let mut limiter = Congestion::new().seed(1);
     for _ in 0..120 {
         let permits = fill(&mut limiter, now);
         now += ms(1000);

@@ -130,6 +130,31 @@ async fn a_request_waits_for_as_long_as_it_may() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn only_so_many_may_wait() {
+    let client = fixed(1).max_waiting(1).layer(service_fn(slow));
+    let in_flight = tokio::spawn(client.clone().oneshot(get()));
+    let waiting = tokio::spawn(client.clone().oneshot(get()));
+    time::sleep(Duration::from_millis(1)).await;
+
+    let error = client.clone().oneshot(get()).await.unwrap_err();
+
+    assert_eq!(error.downcast_ref::<Rejected>().unwrap().why(), Why::Full);
+    in_flight.await.unwrap().unwrap();
+    waiting.await.unwrap().unwrap();
+}
+
+/// However it is shaped afterwards.
+#[tokio::test(start_paused = true)]
+async fn an_error_names_the_limiter() {
+    let shared = SharedCongestion::with(Fixed).start(1).name("api");
+    let reshaped = fixed(1).name("api").max_wait(Duration::ZERO);
+    for limit in [&shared, reshaped.limiter()] {
+        let _place = limit.try_acquire().unwrap();
+        assert_eq!(limit.try_acquire().unwrap_err().name(), Some("api"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_refused_can_be_answered() {
     let layer = fixed(1).max_wait(Duration::ZERO);
     let layer = layer.on_reject(|_| reply(StatusCode::SERVICE_UNAVAILABLE));
@@ -147,7 +172,7 @@ async fn what_is_refused_can_be_answered() {
 /// waits: 100 stay in flight, whatever happens.
 #[tokio::test(start_paused = true)]
 async fn a_limit_shrinks_while_it_is_saturated() {
-    let layer = CongestionLayer::with(Gradient::new()).start(100);
+    let layer = CongestionLayer::with(Gradient::new()).start(100).seed(1);
     let limit = layer.limiter().clone();
     let client = layer.layer(service_fn(|_: Get| async {
         time::sleep(Duration::from_millis(100)).await;
@@ -203,7 +228,7 @@ async fn a_panic_of_the_inner_future_frees_the_place() {
 
 #[tokio::test(start_paused = true)]
 async fn an_error_frees_the_place_and_is_a_failure() {
-    let layer = CongestionLayer::with(Gradient::new()).start(10);
+    let layer = CongestionLayer::with(Gradient::new()).start(10).seed(1);
     let limit = layer.limiter().clone();
     let client = layer.layer(service_fn(|_: Get| async {
         time::sleep(Duration::from_millis(100)).await;
@@ -232,6 +257,22 @@ async fn a_call_may_last_until_the_end_of_its_body() {
     assert_eq!(limit.in_flight(), 1);
     drop(reply);
     assert_eq!(limit.in_flight(), 0);
+}
+
+/// Nobody reads the body of a refusal to its end: that it was one is known before.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_whose_body_is_given_up_is_a_refusal() {
+    for (status, cause) in [(429, Cause::Throttled), (500, Cause::Failed)] {
+        let layer = CongestionLayer::with(LittlesLaw::new()).hold(Body);
+        let limit = layer.limiter().clone();
+        let client = layer.layer(service_fn(move |_: Get| async move {
+            Response::builder().status(status).body("no".to_owned())
+        }));
+
+        drop(client.oneshot(get()).await.unwrap());
+
+        assert_eq!((limit.limit(), limit.last_cause()), (19, Some(cause)));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -354,7 +395,7 @@ async fn a_rate_and_a_concurrency_stand_in_one_line() {
 #[tokio::test(start_paused = true)]
 async fn a_pair_needs_no_gate() {
     let rate = TokenBucket::new(Rate::per_second(10), now());
-    let shared = Shared::new((rate, Congestion::with(Gradient::new())));
+    let shared = Shared::new((rate, Congestion::with(Gradient::new()).seed(1)));
     let classify = |_: Result<&Reply, &Infallible>| ((), Outcome::Succeeded);
     let layer = LimitLayer::new(shared.clone()).track(Tracked::new(classify));
 

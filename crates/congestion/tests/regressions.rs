@@ -296,7 +296,7 @@ mod heed {
     /// Somebody lifts the ceiling; the server says again that there is one.
     #[test]
     fn what_is_declared_again_holds_again() {
-        let limit = SharedCongestion::with(Gradient::new());
+        let limit = SharedCongestion::with(Gradient::new()).seed(1);
         let heed = Heed::new(HttpOutcome, &limit);
         hear(&heed, &declares(5));
         assert_eq!(limit.limit(), 5);
@@ -309,7 +309,7 @@ mod heed {
     /// Two layers share a limiter.
     #[test]
     fn the_latest_declaration_counts_whoever_hears_it() {
-        let limit = SharedCongestion::with(Gradient::new());
+        let limit = SharedCongestion::with(Gradient::new()).seed(1);
         let one = Heed::new(HttpOutcome, &limit);
         let other = Heed::new(HttpOutcome, &limit);
         hear(&one, &declares(5));
@@ -323,7 +323,7 @@ mod heed {
     /// A ceiling that is lowered and raised again within a second.
     #[test]
     fn a_ceiling_that_is_raised_again_gives_the_limit_back() {
-        let limit = SharedCongestion::with(Gradient::new());
+        let limit = SharedCongestion::with(Gradient::new()).seed(1);
         let heed = Heed::new(HttpOutcome, &limit);
         hear(&heed, &declares(0));
         hear(&heed, &declares(20));

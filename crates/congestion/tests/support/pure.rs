@@ -48,3 +48,14 @@ pub(crate) fn at_once(limiter: &mut Congestion, calls: usize) {
         }
     }
 }
+
+pub(crate) fn complete_all<E: Estimator>(
+    limiter: &mut Congestion<E>,
+    permits: Vec<CongestionPermit>,
+    outcome: Outcome,
+    now: Instant,
+) {
+    for permit in permits {
+        limiter.complete(permit, Some(outcome), now);
+    }
+}

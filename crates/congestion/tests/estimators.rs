@@ -125,6 +125,7 @@ fn a_limit_of_which_less_than_four_fifths_is_used_does_not_rise() {
 fn after_windows(in_flight: &[u32]) -> f64 {
     let (start, bounds) = (Instant::now(), Bounds::new(1, 200));
     let mut gradient = Gradient::new();
+    gradient.seed(1);
     let mut limit = 100.0;
     for (&in_flight, second) in in_flight.iter().zip(0..) {
         for call in 0..10 {

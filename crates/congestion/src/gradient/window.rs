@@ -285,6 +285,16 @@ mod tests {
         assert!(window.is_over(sent + Duration::from_secs(31)));
     }
 
+    /// A logarithm of zero would make a room that is no number of everything that is learnt afterwards.
+    #[test]
+    fn no_latency_at_all_counts_as_a_nanosecond() {
+        let mut window = Window::default();
+        window.add(&call(Instant::now(), Duration::ZERO));
+
+        let latency = window.latency().expect("it was answered").exp();
+        assert!((latency * 1e9 - 1.0).abs() < 1e-6, "{latency}");
+    }
+
     /// One call that hung for hours, and was over at last, would have made of the server a slow one.
     #[test]
     fn a_call_that_hangs_counts_as_ten_times_what_is_usual() {

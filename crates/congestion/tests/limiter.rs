@@ -298,12 +298,13 @@ fn a_floor_is_a_floor() {
     assert_eq!(limiter.limit(), 5);
 }
 
-/// A floor above it would let more in than the highest limit says.
+/// A floor above it would let more in than the highest limit says that is said last.
 #[test]
-fn a_highest_limit_below_the_lowest_wins() {
-    let limiter = Congestion::new().min_limit(50).max_limit(10);
+fn of_bounds_that_cross_the_last_counts() {
+    let floor = Congestion::new().max_limit(10).min_limit(50);
+    let top = Congestion::new().min_limit(50).max_limit(10);
 
-    assert_eq!(limiter.limit(), 10);
+    assert_eq!((floor.limit(), top.limit()), (50, 10));
 }
 
 /// As many as were in flight when the call was sent.

@@ -247,9 +247,8 @@ async fn a_probe_refuses_nobody_where_there_is_room() {
     assert_eq!(refused, 0, "of 3000, two at once on average");
 }
 
-/// Whatever the order of the setters.
 #[test]
-fn setters_may_come_in_any_order() {
+fn a_start_may_be_said_before_the_bound_that_it_needs() {
     let one = Congestion::new().max_limit(500).start(300).limit();
     let other = Congestion::new().start(300).max_limit(500).limit();
     assert_eq!(one, other);

@@ -53,6 +53,8 @@ async fn the_lowest_of_several_counts() {
 #[tokio::test(start_paused = true)]
 async fn a_quota_of_requests_is_no_ceiling() {
     assert_eq!(after(&[r#""burst";q=3;w=60"#]).await.limit(), 20);
+    let bytes = r#""burst";q=3;qu="content-bytes""#;
+    assert_eq!(after(&[bytes]).await.limit(), 20);
 }
 
 #[tokio::test(start_paused = true)]
